@@ -1,0 +1,30 @@
+# TPCAV: which concepts a layer of a trained network encodes and uses, and which way they push.
+# The steps, in the order in which data flows through them; see docs/ and config/README.md.
+from snakemake.utils import min_version
+
+min_version("9.9")
+
+
+# A configuration given on the command line replaces the embedded one, it is not mixed into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+#include: "workflow/rules/demo.smk"
+include: "workflow/rules/genome.smk"
+include: "workflow/rules/preflight.smk"
+include: "workflow/rules/concepts.smk"
+include: "workflow/rules/activations.smk"
+include: "workflow/rules/basis.smk"
+include: "workflow/rules/cavs.smk"
+include: "workflow/rules/attributions.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/summary.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.summary.output,

@@ -1,0 +1,208 @@
+"""Run all benchmarks in one go: ``make bench``, or ``python benchmarks/run.py``.
+
+Writes ``benchmarks/results/*.json`` and prints a Markdown table. See ``benchmarks/README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+RESULTS = HERE / "results"
+ENVIRONMENT = HERE / ".venv-published"
+REQUIREMENTS = HERE / "published" / "requirements.txt"
+GENOME = Path("genome", "hg19.chr20_1-7391880.fa.gz")
+MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
+MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
+ALL = ("windows", "activations", "basis")
+Measured = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=ALL, default=ALL)
+    parser.add_argument("--rounds", type=int, default=3, help="alternating rounds of processes")
+    arguments = parser.parse_args()
+    data = find_data() if set(arguments.only) & {"windows", "activations"} else Path()
+    python = published_python() if "windows" in arguments.only else Path()
+    RESULTS.mkdir(exist_ok=True)
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory(prefix="tpcav-bench-") as folder:
+        work = Path(folder)
+        if "windows" in arguments.only:
+            rows += windows(data, work, python, arguments.rounds)
+        if "activations" in arguments.only:
+            rows += activations(data, work, arguments.rounds)
+        if "basis" in arguments.only:
+            rows += basis(arguments.rounds)
+    print_table(rows)
+
+
+def windows(data: Path, work: Path, python: Path, rounds: int) -> list[tuple[str, ...]]:
+    """Compare making the windows of one concept with the published package."""
+    meme = one_motif(data, work)
+    # The plain file is the faster one for the published package, and the one its tutorial uses.
+    plain = work / "genome.fa"
+    with gzip.open(data / GENOME) as source, plain.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    published_script = str(HERE / "published" / "windows.py")
+    ours, published = [], []
+    for _ in range(rounds):
+        published.append(
+            measure([str(python), published_script, f"--fasta={plain}", f"--meme={meme}"])
+        )
+        ours.append(measure(module("windows", f"--fasta={data / GENOME}", f"--meme={meme}")))
+    core, reference = save("windows", ours), save("windows_published", published)
+    core_windows, reference_windows = core["windows"], reference["windows"]
+    all_of_it = (
+        core_windows + core["one_hot"],
+        reference_windows + reference["one_hot"],
+    )
+    return [
+        compared("1,000 windows of one concept, 12 planted sites", core_windows, reference_windows),
+        compared("the same as one-hot tensors", *all_of_it),
+        compared("one-hot tensors alone", core["one_hot"], reference["one_hot"]),
+        ("once per genome: reading chr20:1-7,391,880", milliseconds(core["read_genome"]), "", ""),
+        ("once per genome: acceptable positions", milliseconds(core["find_positions"]), "", ""),
+    ]
+
+
+def activations(data: Path, work: Path, rounds: int) -> list[tuple[str, ...]]:
+    """Compare the activation pass with the bare network."""
+    meme = one_motif(data, work)
+    command = module("activations", f"--data={data}", f"--fasta={data / GENOME}", f"--meme={meme}")
+    found = save("activations", [measure(command) for _ in range(rounds)])
+    rows: list[tuple[str, ...]] = []
+    for layer in ("conv_layer_2", "linear_layer_1"):
+        ours = found[f"pass_to_{layer}"]
+        name = f"activation pass to {layer}, 1,000 windows, against the bare network"
+        rows.append(costs(f"{name} to that layer", ours, found[f"bare_to_{layer}"]))
+        rows.append(costs(f"{name}, whole", ours, found["bare_full"]))
+    return rows
+
+
+def basis(rounds: int) -> list[tuple[str, ...]]:
+    """Compare fitting the basis with the Gram matrix product alone."""
+    measured = [measure(module("basis")) for _ in range(rounds)]
+    found = save("basis", measured)
+    about = measured[0]["about"]
+    shape = f"{about['examples']:,} x {about['features']:,}"
+    what = f"scaling and all components of {shape}"
+    rows: list[tuple[str, ...]] = [
+        costs(f"{what}, against the Gram product in float64", found["fit"], found["gram_float64"]),
+        costs(f"{what}, against the same in float32", found["fit"], found["gram_float32"]),
+    ]
+    if about["peak_mib"] is not None:
+        extra = about["peak_mib"] - about["resident_before_mib"]
+        peak = f"{about['peak_mib']:,.0f} MiB"
+        rows.append(("its peak memory, sample included", peak, "", f"{extra:,.0f} MiB beyond it"))
+    return rows
+
+
+def measure(command: list[str]) -> Measured:
+    """Run one benchmark in a process of its own and return what it measured."""
+    print("+", " ".join(command), file=sys.stderr, flush=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"benchmark failed with status {done.returncode}: {' '.join(command)}")
+    measured: Measured = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def module(name: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.{name}", *options]
+
+
+def save(name: str, measured: list[Measured]) -> dict[str, float]:
+    """Write what the processes measured; return the median over all runs of each, in seconds."""
+    seconds = {
+        key: [value for process in measured for value in process["seconds"][key]]
+        for key in measured[0]["seconds"]
+    }
+    medians = {key: median(values) for key, values in seconds.items()}
+    content = {
+        "about": [process["about"] for process in measured],
+        "median_seconds": medians,
+        "seconds": seconds,
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    return medians
+
+
+def compared(what: str, ours: float, published: float) -> tuple[str, ...]:
+    return what, milliseconds(ours), milliseconds(published), f"{published / ours:.1f} times faster"
+
+
+def costs(what: str, ours: float, bare: float) -> tuple[str, ...]:
+    return what, milliseconds(ours), milliseconds(bare), f"{ours / bare:.2f} times the time"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.{1 if seconds < 1 else 0}f} ms"
+
+
+def print_table(rows: list[tuple[str, ...]]) -> None:
+    print("| what | tpcav_core | published / bare | ratio of medians |")
+    print("|---|--:|--:|--:|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def find_data() -> Path:
+    """Return the folder of the real data, or end with what to do."""
+    data = Path(os.environ.get("TPCAV_DATA", ROOT.parent / "shared" / "data")).resolve()
+    for file in (GENOME, MOTIFS):
+        if not (data / file).is_file():
+            raise SystemExit(
+                f"{data / file}: no such file; set TPCAV_DATA to the folder of the real data"
+                " (default ../shared/data beside the repository), or run `--only basis`"
+            )
+    return data
+
+
+def one_motif(data: Path, work: Path) -> Path:
+    """Write a MEME file that holds the one motif that is planted, and return its path."""
+    head, *motifs = (data / MOTIFS).read_text().split("MOTIF ")
+    path = work / "motif.meme"
+    path.write_text(head + "".join(f"MOTIF {m}" for m in motifs if m.startswith(MOTIF)))
+    return path
+
+
+def published_python() -> Path:
+    """Return the interpreter of the published package's environment; make it when missing."""
+    if shutil.which("bedtools") is None:
+        raise SystemExit(
+            "bedtools is not on the PATH and the published package needs it; install it (Debian:"
+            " apt-get install bedtools), or run `--only activations basis`"
+        )
+    python = ENVIRONMENT / "bin" / "python"
+    complete = ENVIRONMENT / "complete"
+    wanted = REQUIREMENTS.read_text()
+    if complete.is_file() and complete.read_text() == wanted:
+        return python
+    print(f"making {ENVIRONMENT} (once)", file=sys.stderr, flush=True)
+    venv.create(ENVIRONMENT, clear=True, with_pip=True)
+    (ENVIRONMENT / ".gitignore").write_text("*\n")
+    torch = next(line for line in wanted.splitlines() if line.startswith("torch=="))
+    for what in ([torch], ["--requirement", str(REQUIREMENTS)]):
+        command = [str(python), "-m", "pip", "install", "--quiet", *what]
+        if subprocess.run(command, check=False).returncode:
+            raise SystemExit(f"could not install {what[-1]} for the published package")
+    complete.write_text(wanted)
+    return python
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The basis of a layer: mean, standard deviation and principal components of its activations.
+
+Two parts with different uses. The *scaling* (μ, σ) enters every CAV. The *components* (V) only
+enter the published |Δ| attributions: an L2 linear classifier sees embeddings through inner
+products, and ``[Vᵀz ; z − VVᵀz]`` has the inner products of z (docs/method.md). Changing the
+number of components therefore retrains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from .errors import InputError
+
+#: columns handled at a time: keeps the float64 copy of a wide sample small
+BLOCK = 4096
+#: components whose eigenvalue is below this share of the largest are numerical noise
+NEGLIGIBLE = 1e-9
+
+
+class Scaling(NamedTuple):
+    """Per-feature standardisation ``z = (y - mean) / std``.
+
+    Attributes:
+        mean: (d,) float32.
+        std: (d,) float32, population standard deviation; 1 for features that do not vary.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def apply(self, activations: np.ndarray) -> np.ndarray:
+        """Return z, (n, d) float32, of activations y (n, d)."""
+        return np.asarray((activations - self.mean) / self.std, dtype=np.float32)
+
+
+class Components(NamedTuple):
+    """Principal components of standardised activations.
+
+    Attributes:
+        vectors: V, (d, k) float32, orthonormal columns, of decreasing variance. The sign of each
+            is fixed so that its largest entry is positive; no statistic may depend on it.
+        variances: (k,) float64, variance of the sample along each.
+        total_variance: variance of the sample in all directions.
+    """
+
+    vectors: np.ndarray
+    variances: np.ndarray
+    total_variance: float
+
+
+def fit_scaling(sample: np.ndarray) -> Scaling:
+    """Fit mean and standard deviation.
+
+    Args:
+        sample: (n, d) float32 activations, n ≥ 2.
+
+    Returns:
+        The `Scaling`. Sums are in float64.
+    """
+    if len(sample) < 2:
+        raise InputError(f"the basis needs at least 2 examples, got {len(sample)}")
+    mean = sample.mean(axis=0, dtype=np.float64)
+    std = np.empty_like(mean)
+    for first in range(0, sample.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        std[block] = (sample[:, block] - mean[block]).std(axis=0)
+    constant = std <= 1e-6 * np.abs(mean)
+    std[constant | (std == 0)] = 1.0
+    return Scaling(mean.astype(np.float32), std.astype(np.float32))
+
+
+def fit_components(
+    sample: np.ndarray, scaling: Scaling, number: int | Literal["full"] = "full"
+) -> Components:
+    """Fit the principal components of the standardised sample.
+
+    With fewer examples than features the eigenvectors ``u`` of the (n, n) Gram matrix ``ZZᵀ``
+    give the components as ``Zᵀu/√λ``; no (n, d) singular value decomposition is made.
+
+    Args:
+        sample: (n, d) float32 activations.
+        scaling: their standardisation.
+        number: k, or "full" for all of non-negligible variance. 0 gives no components.
+
+    Raises:
+        InputError: if more components are asked than the sample has.
+    """
+    n, d = sample.shape
+    dual = n <= d
+    product = _gram(sample, scaling) if dual else _covariance(sample, scaling)
+    total = float(np.trace(product)) / n
+    if number == 0:
+        return Components(np.zeros((d, 0), np.float32), np.zeros(0), total)
+    eigenvalues, eigenvectors = scipy.linalg.eigh(product, overwrite_a=True, check_finite=False)
+    eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
+    rank = int((eigenvalues > NEGLIGIBLE * max(eigenvalues[0], 0.0)).sum())
+    k = rank if number == "full" else number
+    if k > rank:
+        raise InputError(
+            f"basis.components is {k}, but the sample of {n} examples x {d} features has only"
+            f" {rank} components of non-negligible variance; ask for fewer or 'full'"
+        )
+    vectors = eigenvectors[:, :k]
+    if dual:
+        vectors = _to_features(sample, scaling, vectors / np.sqrt(eigenvalues[:k]))
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    return Components(_fix_signs(vectors), eigenvalues[:k] / n, total)
+
+
+def _blocks(sample: np.ndarray, scaling: Scaling) -> Iterator[tuple[slice, np.ndarray]]:
+    for first in range(0, sample.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        yield block, (sample[:, block] - scaling.mean[block].astype(float)) / scaling.std[block]
+
+
+def _gram(sample: np.ndarray, scaling: Scaling) -> np.ndarray:
+    gram = np.zeros((len(sample), len(sample)))
+    for _, z in _blocks(sample, scaling):
+        gram += z @ z.T
+    return gram
+
+
+def _covariance(sample: np.ndarray, scaling: Scaling) -> np.ndarray:
+    z = (sample - scaling.mean.astype(float)) / scaling.std
+    return np.asarray(z.T @ z)
+
+
+def _to_features(sample: np.ndarray, scaling: Scaling, duals: np.ndarray) -> np.ndarray:
+    vectors = np.empty((sample.shape[1], duals.shape[1]), np.float32)
+    for block, z in _blocks(sample, scaling):
+        vectors[block] = z.T @ duals
+    return vectors
+
+
+def _fix_signs(vectors: np.ndarray) -> np.ndarray:
+    if vectors.shape[1]:
+        largest = np.abs(vectors).argmax(axis=0)
+        vectors *= np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1, 1)
+    return vectors
+
+
+def embed(z: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Return the embeddings ``e = [Vᵀz ; z − VVᵀz]``.
+
+    Args:
+        z: (n, d) standardised activations, or CAVs, or multipliers in standardised coordinates:
+            all three map alike (docs/method.md).
+        components: V, (d, k).
+
+    Returns:
+        (n, k + d).
+    """
+    projected = z @ components
+    return np.concatenate([projected, z - projected @ components.T], axis=1)
+
+
+def reconstruct(embeddings: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Return z (n, d) from embeddings (n, k + d); the inverse of `embed`."""
+    k = components.shape[1]
+    return np.asarray(embeddings[:, :k] @ components.T + embeddings[:, k:])

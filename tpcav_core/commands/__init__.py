@@ -1,0 +1,74 @@
+"""The command layer: parse paths, call one function, write atomically.
+
+Each module here is one step: ``add_arguments(parser)`` and ``run(arguments)``. A module is
+imported only when its step is asked for, so that a light step starts without torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from ..errors import InputError, suggest
+
+STEPS = {
+    "demo": "simulate the demo's genome and train its network",
+    "layers": "list the layers of a model with output shape and d",
+    "genome": "read a FASTA file once into a form that windows are cut from quickly",
+    "preflight": "check genome, regions, models and layers before anything expensive",
+    "catalogue": "write the table of all concepts",
+    "concepts": "write the recipes of concepts: region + planted sites",
+    "activations": "run examples through a model up to a layer",
+    "scaling": "fit mean and standard deviation of activations",
+    "components": "fit the principal components of standardised activations",
+    "gram": "inner products of standardised control activations",
+    "cavs": "train the CAVs of concepts",
+    "attributions": "attribute target regions at a layer",
+    "scores": "score concepts on a target",
+    "summary": "join everything into the result tables",
+}
+log = logging.getLogger("tpcav_core")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one step; return the exit status (0 done, 2 unusable input)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    step = words[0] if words else "--help"
+    if step in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if step not in STEPS:
+        print(f"error: no step {step!r}{suggest(step, STEPS)}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"{__name__}.{step}")
+    parser = argparse.ArgumentParser(f"python -m tpcav_core {step}", description=STEPS[step])
+    parser.add_argument("--log", help="also write messages to this file")
+    module.add_arguments(parser)
+    parsed = parser.parse_args(words[1:])
+    _configure_logging(parsed.log)
+    try:
+        module.run(parsed)
+    except InputError as error:
+        log.error("error: %s", " ".join(str(error).split()))
+        return 2
+    except Exception:
+        log.exception("%s failed", step)
+        return 1
+    return 0
+
+
+def _usage() -> str:
+    lines = [f"  {name:13} {text}" for name, text in STEPS.items()]
+    return "usage: python -m tpcav_core STEP … (STEP --help for its options)\n\n" + "\n".join(lines)
+
+
+def _configure_logging(path: str | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    logging.captureWarnings(True)

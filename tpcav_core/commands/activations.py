@@ -1,0 +1,83 @@
+"""``python -m tpcav_core activations``: one forward pass, one row group per variant."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import activations, concepts, files, genome, vectors
+from ..concepts import Recipe
+from ..errors import InputError
+from ..inputs import input_adapter
+from ..models import load_model
+from .options import add_model_arguments, load_genome, read_model
+
+log = logging.getLogger("tpcav_core")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_arguments(parser)
+    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--recipes", nargs="+", required=True, help="recipes, parquet")
+    parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
+    parser.add_argument("--per-variant", type=int, help="only the first examples of each variant")
+    parser.add_argument("--at-most", type=int, default=10**9, help="bound on --per-variant's sum")
+    parser.add_argument("--output", required=True, help="activations, parquet")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    spec, device = read_model(arguments)
+    model = load_model(spec).to(device)
+    adapt = input_adapter(spec.inputs)
+    loaded = load_genome(arguments.genome)
+    groups = list(_groups(arguments))
+    wanted = [file.metadata.row_group(index).num_rows for file, index, _, _ in groups]
+    if arguments.per_variant:
+        wanted = activations.spread_sample(wanted, arguments.per_variant, arguments.at_most)
+    writer = None
+    with files.atomic(arguments.output) as temporary:
+        try:
+            for (concept, variant, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
+                if n == 0:
+                    continue
+                part = concepts.head(recipe, n)
+                sequences = activations.recipe_batches(part, loaded, spec.batch_size)
+                values = np.concatenate(
+                    list(
+                        activations.layer_activations(
+                            model, arguments.layer, adapt, sequences, device=device
+                        )
+                    )
+                )
+                table = activations.to_table(concept, variant, part.folds, values)
+                if writer is None:
+                    parameters = {"model": arguments.model, "layer": arguments.layer}
+                    schema = files.parquet_schema(table.schema, "activations", parameters)
+                    writer = pq.ParquetWriter(temporary, schema, **vectors.WRITE_OPTIONS)
+                writer.write_table(pa.table(table.columns, schema=schema), row_group_size=n)
+                log.info("%s %s: %d x %d", concept, variant, *values.shape)
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            raise InputError(f"no examples in {', '.join(arguments.recipes)}; run again")
+
+
+def _groups(arguments: argparse.Namespace) -> Iterator[tuple[pq.ParquetFile, int, str, str]]:
+    for path in arguments.recipes:
+        file = files.open_parquet(path, "recipes")
+        for index, (concept, variant) in enumerate(vectors.group_names(file)):
+            if arguments.ids is None or concept in arguments.ids:
+                yield file, index, concept, variant
+
+
+def _recipes(
+    groups: list[tuple[pq.ParquetFile, int, str, str]], loaded: genome.Genome
+) -> Iterator[tuple[str, str, Recipe]]:
+    for file, index, concept, variant in groups:
+        yield concept, variant, concepts.from_table(file.read_row_group(index), loaded)

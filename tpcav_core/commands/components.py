@@ -1,0 +1,54 @@
+"""``python -m tpcav_core components``: principal components of standardised activations."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import Literal
+
+from threadpoolctl import threadpool_limits
+
+from .. import basis, files, vectors
+from .scaling import read_scaling
+
+log = logging.getLogger("tpcav_core")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sample", required=True, help="activations of the basis sample, parquet")
+    parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
+    parser.add_argument("--number", required=True, help="k: a number, 0 or 'full'")
+    parser.add_argument("--threads", type=int, default=2, help="threads of linear algebra")
+    parser.add_argument("--output", required=True, help="components, torch")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    import torch
+
+    sample = vectors.to_matrix(
+        files.read_parquet(arguments.sample, "activations", ["activation"])["activation"]
+    )
+    number: int | Literal["full"] = "full" if arguments.number == "full" else int(arguments.number)
+    with threadpool_limits(arguments.threads):
+        fitted = basis.fit_components(sample, read_scaling(arguments.scaling), number)
+    content = {
+        "vectors": torch.from_numpy(fitted.vectors),
+        "variances": torch.from_numpy(fitted.variances.copy()),
+        "total_variance": fitted.total_variance,
+    }
+    parameters = {"number": arguments.number, "examples": len(sample)}
+    files.save_tensors(content, arguments.output, "components", parameters)
+    log.info(
+        "%d components of %d examples hold %.1f %% of their variance",
+        fitted.vectors.shape[1],
+        len(sample),
+        100 * fitted.variances.sum() / (fitted.total_variance or 1.0),
+    )
+
+
+def read_components(path: str) -> basis.Components:
+    """Read the file of this step."""
+    content = files.load_tensors(path, "components")
+    return basis.Components(
+        content["vectors"].numpy(), content["variances"].numpy(), content["total_variance"]
+    )

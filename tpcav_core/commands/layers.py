@@ -1,0 +1,127 @@
+"""``layers``: list the layers of a model with output shape and d."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import InputError, suggest
+from ..inputs import example_codes, input_adapter
+from ..models import LayerInfo, ModelSpec, list_layers, load_model, resolve_device
+
+#: keys of a model in a workflow configuration that are about the workflow, not the model
+WORKFLOW_KEYS = frozenset({"layers"})
+
+
+def read_model_argument(
+    model: str | None = None, configfile: str | None = None, name: str | None = None
+) -> ModelSpec:
+    """Return the model that a command was given.
+
+    Args:
+        model: JSON text, or ``@path`` of a YAML or JSON file.
+        configfile: a workflow configuration whose ``models`` maps names to models.
+        name: which of them; None if there is one.
+
+    Raises:
+        InputError: the text or file cannot be read, or there is no such model.
+    """
+    if model is not None:
+        if model.startswith("@"):
+            return _spec(model[1:], _read_yaml(model[1:]))
+        try:
+            content = json.loads(model)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"--model: not JSON ({error}); give JSON text or @path/to/file.yaml"
+            ) from None
+        return _spec("--model", content)
+    if configfile is None:
+        raise InputError("no model given; give --model or --configfile")
+    models = _read_yaml(configfile).get("models")
+    if not isinstance(models, Mapping) or not models:
+        raise InputError(f"{configfile}: no models; expected `models:` with a name for each")
+    if name is None:
+        if len(models) > 1:
+            raise InputError(
+                f"{configfile}: holds {len(models)} models ({', '.join(map(str, models))}); choose"
+                " one with --name"
+            )
+        name = str(next(iter(models)))
+    if name not in models:
+        hint = suggest(name, map(str, models)) or f"; it has {', '.join(map(str, models))}"
+        raise InputError(f"{configfile}: no model {name!r}{hint}")
+    content = models[name]
+    if isinstance(content, Mapping):
+        content = {key: value for key, value in content.items() if key not in WORKFLOW_KEYS}
+    return _spec(f"{configfile}: models: {name}", content)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", help="the model as JSON text, or @file.yaml")
+    source.add_argument("--configfile", help="a workflow configuration with a models: mapping")
+    parser.add_argument("--name", help="which model of --configfile (not needed for a single one)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    spec = read_model_argument(arguments.model, arguments.configfile, arguments.name)
+    device = resolve_device(spec.device)
+    inputs = input_adapter(spec.inputs)(example_codes(2, spec.window))
+    model = load_model(spec).to(device)
+    layers = list_layers(model, tuple(tensor.to(device) for tensor in inputs))
+    sys.stdout.write(format_layers(layers))
+
+
+def format_layers(layers: Sequence[LayerInfo]) -> str:
+    """Return a table of layers as text, one line each."""
+    rows = [("layer", "type", "output shape", "d", "note")]
+    for layer in layers:
+        shape = "" if layer.shape is None else " x ".join(map(str, layer.shape)) or "scalar"
+        d = "" if layer.d is None else f"{layer.d:,}"
+        rows.append((layer.name, layer.type, shape, d, _note(layer)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, kind, shape, d, note in rows:
+        cells = [name.ljust(widths[0]), kind.ljust(widths[1]), shape.ljust(widths[2])]
+        lines.append("  ".join([*cells, d.rjust(widths[3]), note]).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _note(layer: LayerInfo) -> str:
+    """Say why a layer cannot be chosen, if so."""
+    if layer.calls == 0:
+        return "never called"
+    notes = [f"called {layer.calls} times"] if layer.calls > 1 else []
+    if layer.output == "not by example":
+        notes.append("examples are not the first dimension")
+    elif layer.output != "tensor":
+        first = "" if layer.shape is None else ", its first tensor shown"
+        notes.append(f"output is a {layer.output}{first}")
+    return "; ".join(notes)
+
+
+def _spec(source: str, content: Any) -> ModelSpec:
+    try:
+        return ModelSpec.from_dict(content)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a YAML file ({reason}); correct it there") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {type(content).__name__}, expected a mapping")
+    return content

@@ -1,0 +1,33 @@
+"""``python -m tpcav_core scaling``: mean and standard deviation of activations."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+import pyarrow as pa
+
+from .. import basis, files, vectors
+
+log = logging.getLogger("tpcav_core")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sample", required=True, help="activations of the basis sample, parquet")
+    parser.add_argument("--output", required=True, help="scaling, parquet")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    sample = vectors.to_matrix(
+        files.read_parquet(arguments.sample, "activations", ["activation"])["activation"]
+    )
+    scaling = basis.fit_scaling(sample)
+    table = pa.table({"mean": scaling.mean, "std": scaling.std})
+    files.write_parquet(table, arguments.output, "scaling", {"examples": len(sample)})
+    log.info("standardised on %d examples x %d features", *sample.shape)
+
+
+def read_scaling(path: str) -> basis.Scaling:
+    """Read the file of this step."""
+    table = files.read_parquet(path, "scaling")
+    return basis.Scaling(table["mean"].to_numpy(), table["std"].to_numpy())

@@ -1,0 +1,94 @@
+"""Checking a configuration: every problem as one line with its place, cause and remedy."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from .errors import InputError, suggest
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with defaults filled in and environment variables replaced.
+
+    Args:
+        config: as read from YAML.
+        schema: JSON Schema of it, draft 2020-12.
+
+    Raises:
+        InputError: for the first problem, by place: unknown keys with the nearest known one.
+    """
+    result: dict[str, Any] = _expanded(copy.deepcopy(dict(config)), "")
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(result),
+        key=lambda error: [str(part) for part in error.absolute_path],
+    )
+    if errors:
+        raise InputError(_explain(errors[0]))
+    _fill(result, schema)
+    return result
+
+
+def _explain(error: ValidationError) -> str:
+    if error.validator == "oneOf" and error.context:
+        inner = best_match(error.context)
+        if inner is not None and inner.validator == "additionalProperties":
+            error = inner
+    place = ".".join(str(part) for part in error.absolute_path)
+    where = f"configuration, {place}" if place else "configuration"
+    about = error.schema.get("description") if isinstance(error.schema, Mapping) else None
+    hint = f" ({about})" if about and error.validator != "additionalProperties" else ""
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in known)
+        near = suggest(str(unknown), known) or f"; known keys: {', '.join(known)}"
+        return f"{where}: unknown key {unknown!r}{near}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"{where}: the key {missing!r} is missing{hint}"
+    return f"{where}: {error.message}{hint}"
+
+
+def _fill(value: Any, schema: Mapping[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            if "default" in part:
+                value.setdefault(key, copy.deepcopy(part["default"]))
+            if key in value:
+                _fill(value[key], part)
+        others = schema.get("additionalProperties")
+        if isinstance(others, Mapping):
+            for item in value.values():
+                _fill(item, others)
+    elif isinstance(value, list):
+        for item in value:
+            for part in schema.get("items", {}).get("oneOf", []):
+                _fill(item, part)
+
+
+def _expanded(value: Any, place: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(item, f"{place}.{key}".strip(".")) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(item, f"{place}.{index}") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise InputError(
+                f"configuration, {place}: the environment variable {name} of {value!r} is not set;"
+                f" export {name}=…"
+            )
+        return os.environ[name]
+
+    return _VARIABLE.sub(replace, value)

@@ -1,0 +1,162 @@
+"""Reading and writing the intermediates: atomic, and every file says what it is.
+
+A parquet or torch file written here carries its kind, its format version, the package's version
+and the parameters that made it. Reading checks kind and version, so that a file from another
+step or an older release is named together with the remedy instead of failing somewhere later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import __version__
+from .errors import InputError
+
+#: format version of each kind of file; raise it when the layout of that kind changes.
+FORMATS = {
+    "genome": 1,
+    "recipes": 1,
+    "activations": 1,
+    "scaling": 1,
+    "components": 1,
+    "gram": 1,
+    "cavs": 1,
+    "attributions": 1,
+    "scores": 1,
+    "table": 1,
+}
+_KEY = b"tpcav"
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the folder of ``path``; rename it to ``path`` if all went well.
+
+    Nothing half-written is ever left under the final name, and nothing is left at all on error.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def describe(kind: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description stored in a file of ``kind``."""
+    return {
+        "kind": kind,
+        "format": FORMATS[kind],
+        "version": __version__,
+        "parameters": dict(parameters),
+    }
+
+
+def check(description: Mapping[str, Any] | None, kind: str, path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` unless ``description`` is of ``kind`` in the format this version reads."""
+    remedy = "delete it and run the workflow again"
+    if not description:
+        raise InputError(f"{path}: not written by this workflow (expected {kind}); {remedy}")
+    found = (description.get("kind"), description.get("format"))
+    if found != (kind, FORMATS[kind]):
+        raise InputError(
+            f"{path}: holds {found[0]} format {found[1]} (written by version"
+            f" {description.get('version')}), expected {kind} format {FORMATS[kind]}; {remedy}"
+        )
+
+
+def parquet_schema(schema: pa.Schema, kind: str, parameters: Mapping[str, Any]) -> pa.Schema:
+    """Return ``schema`` with the description of the file in its metadata."""
+    text = json.dumps(describe(kind, parameters), sort_keys=True)
+    return schema.with_metadata({_KEY: text.encode()})
+
+
+def write_parquet(
+    table: pa.Table, path: str | os.PathLike[str], kind: str, parameters: Mapping[str, Any]
+) -> None:
+    """Write a whole table as a parquet file of ``kind`` (zstd), atomically."""
+    table = table.replace_schema_metadata(parquet_schema(table.schema, kind, parameters).metadata)
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def open_parquet(path: str | os.PathLike[str], kind: str) -> pq.ParquetFile:
+    """Open a parquet file of ``kind``; row groups can then be read alone."""
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the step that makes it first") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a readable parquet file ({reason}); delete it and run the workflow again"
+        ) from None
+    check(parquet_description(file), kind, path)
+    return file
+
+
+def parquet_description(file: pq.ParquetFile) -> dict[str, Any] | None:
+    """Return what a parquet file says about itself, or None."""
+    text = (file.schema_arrow.metadata or {}).get(_KEY)
+    return json.loads(text) if text else None
+
+
+def read_parquet(
+    path: str | os.PathLike[str], kind: str, columns: list[str] | None = None
+) -> pa.Table:
+    """Read a parquet file of ``kind``."""
+    return open_parquet(path, kind).read(columns=columns)
+
+
+def save_tensors(
+    content: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    kind: str,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Write tensors, numbers and strings as a torch file of ``kind``, atomically."""
+    import torch
+
+    with atomic(path) as temporary:
+        torch.save({"tpcav": describe(kind, parameters), **content}, temporary)
+
+
+def load_tensors(path: str | os.PathLike[str], kind: str, *, mmap: bool = False) -> dict[str, Any]:
+    """Read a torch file of ``kind`` (``weights_only=True``; ``mmap`` reads pages when touched)."""
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the step that makes it first") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a readable torch file ({reason}); delete it and run the workflow again"
+        ) from None
+    if not isinstance(content, dict):
+        content = {}
+    check(content.get("tpcav"), kind, path)
+    return content

@@ -1,0 +1,127 @@
+"""How the work of a configuration is cut into jobs. Known when the workflow is parsed.
+
+A *chunk* is some concepts of one set whose examples go through the model in one job; a *batch* is
+some concepts of one chunk whose CAVs are trained in one job. Neither changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from .catalogue import Concept, check_fit, read_catalogue, select
+
+#: name of the chunk that holds the controls
+CONTROLS = "controls"
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a validated configuration.
+
+    Attributes:
+        config: the configuration, defaults filled in.
+        concepts: all concepts, in the order of the configuration.
+        chunks: concepts by name of chunk.
+    """
+
+    config: Mapping[str, Any]
+    concepts: tuple[Concept, ...]
+    chunks: Mapping[str, tuple[Concept, ...]]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Jobs:
+        """Read the concepts of a configuration and check that they fit its models.
+
+        Raises:
+            InputError: for anything that can be told without reading the genome or a model.
+        """
+        concepts = tuple(read_catalogue(config["concepts"]))
+        size = config["jobs"]["concepts_per_activation_job"]
+        chunks = {
+            f"{name}-{index:04d}": part
+            for name, group in groupby(concepts, key=lambda concept: concept.set)
+            for index, part in enumerate(_slices(tuple(group), size))
+        }
+        jobs = cls(config, concepts, chunks)
+        for model, entry in config["models"].items():
+            check_fit(concepts, entry["window"], model)
+            for layer in jobs.layers(model):
+                jobs.layer_concepts(model, layer)
+        return jobs
+
+    def model(self, model: str) -> dict[str, Any]:
+        """Return what `tpcav_core.models.ModelSpec` needs of a model."""
+        return {
+            key: value for key, value in self.config["models"][model].items() if key != "layers"
+        }
+
+    def model_files(self, model: str) -> list[str]:
+        """Return the files a model is made from, those that are paths."""
+        entry = self.config["models"][model]
+        named = [entry["factory"], entry["inputs"]]
+        sources = [name.split(":")[0] for name in named if name and ".py:" in name]
+        files = [*sources, entry["weights"], entry["pickled_classes"]]
+        return [file for file in dict.fromkeys(files) if file]
+
+    def layers(self, model: str) -> dict[str, list[str]]:
+        """Return the layers of a model, each with its patterns of concepts."""
+        entries = self.config["models"][model]["layers"]
+        return {
+            (entry if isinstance(entry, str) else entry["name"]): (
+                [] if isinstance(entry, str) else entry["concepts"]
+            )
+            for entry in entries
+        }
+
+    def layer_concepts(self, model: str, layer: str) -> list[Concept]:
+        """Return the concepts wanted at a layer."""
+        where = f"models.{model}.layers, {layer}"
+        return select(self.concepts, self.layers(model)[layer], where)
+
+    def layer_chunks(self, model: str, layer: str) -> dict[str, list[Concept]]:
+        """Return the chunks of a layer, each with its concepts wanted there."""
+        wanted = {concept.id for concept in self.layer_concepts(model, layer)}
+        chunks = {
+            name: [concept for concept in chunk if concept.id in wanted]
+            for name, chunk in self.chunks.items()
+        }
+        return {name: chunk for name, chunk in chunks.items() if chunk}
+
+    def batches(self, model: str, layer: str) -> dict[str, tuple[str, list[Concept]]]:
+        """Return the batches of a layer: name, its chunk, its concepts.
+
+        A batch of one concept bears the concept's id.
+        """
+        size = self.config["jobs"]["concepts_per_cav_job"]
+        return {
+            (part[0].id if size == 1 else f"{chunk}.{index:04d}"): (chunk, list(part))
+            for chunk, concepts in self.layer_chunks(model, layer).items()
+            for index, part in enumerate(_slices(tuple(concepts), size))
+        }
+
+    def places(self) -> list[tuple[str, str]]:
+        """Return every (model, layer)."""
+        return [(model, layer) for model in self.config["models"] for layer in self.layers(model)]
+
+    def all_layers(self) -> list[str]:
+        """Return the names of all layers of all models."""
+        return _unique(layer for _, layer in self.places())
+
+    def all_chunks(self) -> list[str]:
+        """Return the names of all chunks, that of the controls included."""
+        return [CONTROLS, *self.chunks]
+
+    def all_batches(self) -> list[str]:
+        """Return the names of all batches of all layers."""
+        return _unique(batch for place in self.places() for batch in self.batches(*place))
+
+
+def _slices(items: tuple[Concept, ...], size: int) -> list[tuple[Concept, ...]]:
+    return [items[first : first + size] for first in range(0, len(items), size)]
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

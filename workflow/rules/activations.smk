@@ -1,0 +1,39 @@
+# recipes + model  →  results/{model}/{layer}/activations/: one forward pass, stopped at the layer.
+# The largest files of the workflow: each is removed when the CAVs of its concepts are trained.
+
+
+def wanted_ids(wildcards):
+    """Options that leave out concepts of a chunk that are not wanted at this layer."""
+    if wildcards.chunk == "controls":
+        return []
+    return ["--ids", *ids(CHUNKS[wildcards.model, wildcards.layer][wildcards.chunk])]
+
+
+rule activations:
+    input:
+        recipes=f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
+        genome=rules.genome.output,
+        model=model_files,
+        preflight=ancient(rules.preflight.output),
+    output:
+        temp(f"{RESULTS}/{{model}}/{{layer}}/activations/{{chunk}}.parquet"),
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/activations/{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/activations/{{chunk}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(6000),
+        runtime=minutes(60),
+        gpu=gpu,
+    params:
+        model=model_json,
+        ids=wanted_ids,
+        threads=THREADS,
+        code=code_digest("activations"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} activations --model {params.model:q} --layer {wildcards.layer:q}"
+        " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
+        " {params.ids:q} --output {output:q} --log {log:q}"

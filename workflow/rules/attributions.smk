@@ -1,0 +1,45 @@
+# target regions + model  →  results/{model}/{layer}/attributions/: multipliers at the layer
+
+
+def target_bed(wildcards):
+    regions = CONFIG["targets"][wildcards.target]["regions"]
+    return [] if regions == "random" else [regions]
+
+
+rule attributions:
+    input:
+        genome=rules.genome.output,
+        regions=target_bed,
+        exclude=exclude_bed(),
+        model=model_files,
+        preflight=ancient(rules.preflight.output),
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/attributions/{{target}}.pt",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/attributions/{{target}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/attributions/{{target}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(8000),
+        runtime=minutes(120),
+        gpu=gpu,
+    params:
+        model=model_json,
+        target=lambda wildcards: as_json(
+            {"name": wildcards.target, **CONFIG["targets"][wildcards.target]}
+        ),
+        sampling=sampling_options("chromosomes", "exclude"),
+        method=CONFIG["attributions"]["method"],
+        tolerance=CONFIG["attributions"]["tolerance"],
+        force="--force" if CONFIG["attributions"]["force"] else "",
+        threads=THREADS,
+        seed=SEED,
+        code=code_digest("attributions"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} attributions --model {params.model:q} --layer {wildcards.layer:q}"
+        " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
+        " --sampling {params.sampling:q} --method {params.method} --tolerance {params.tolerance}"
+        " {params.force} --seed {params.seed} --output {output:q} --log {log:q}"

@@ -1,0 +1,86 @@
+# a sample of activations  →  results/{model}/{layer}/basis/: μ and σ (scaling), V (components).
+# CAVs need the scaling only; another number of components neither runs the model nor retrains.
+
+
+rule sample:
+    input:
+        recipes=lambda wildcards: [
+            f"{RESULTS}/{wildcards.model}/concepts/{chunk}.parquet"
+            for chunk in ["controls", *CHUNKS[wildcards.model, wildcards.layer]]
+        ],
+        genome=rules.genome.output,
+        model=model_files,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/basis/sample.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/basis/sample.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/sample.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(6000),
+        runtime=minutes(60),
+        gpu=gpu,
+    params:
+        model=model_json,
+        ids=lambda wildcards: [
+            "random",
+            *ids(JOBS.layer_concepts(wildcards.model, wildcards.layer)),
+        ],
+        per_variant=CONFIG["basis"]["samples_per_concept"],
+        at_most=CONFIG["basis"]["max_samples"],
+        threads=THREADS,
+        code=code_digest("activations"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} activations --model {params.model:q} --layer {wildcards.layer:q}"
+        " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
+        " --ids {params.ids:q} --per-variant {params.per_variant} --at-most {params.at_most}"
+        " --output {output:q} --log {log:q}"
+
+
+rule scaling:
+    input:
+        sample=rules.sample.output,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/basis/scaling.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/basis/scaling.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/scaling.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, per_input=2),
+        runtime=minutes(20),
+    params:
+        code=code_digest("scaling"),
+    conda:
+        "../envs/numpy.yaml"
+    shell:
+        "{STEP} scaling --sample {input.sample:q} --output {output:q} --log {log:q}"
+
+
+rule components:
+    input:
+        sample=rules.sample.output,
+        scaling=rules.scaling.output,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/basis/components.pt",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/basis/components.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/components.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(2000, per_input=4),
+        runtime=minutes(60),
+    params:
+        number=CONFIG["basis"]["components"],
+        threads=THREADS,
+        code=code_digest("components"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} components --sample {input.sample:q} --scaling {input.scaling:q}"
+        " --number {params.number} --threads {params.threads} --output {output:q} --log {log:q}"

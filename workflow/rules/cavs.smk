@@ -1,0 +1,71 @@
+# activations of a concept and of the controls  →  results/{model}/{layer}/cavs/: one job a concept
+#
+# Activations are ancient: they are remade when some CAV needs them, and that must not retrain the
+# others. What does retrain a CAV: its concept (fingerprints), the scaling, the controls, the code.
+
+
+rule gram:
+    input:
+        activations=ancient(f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"),
+        recipes=rules.controls.output,
+        scaling=rules.scaling.output,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/controls/gram.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/gram.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/gram.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(1500, per_input=2),
+        runtime=minutes(60),
+    params:
+        threads=THREADS,
+        code=code_digest("gram"),
+    conda:
+        "../envs/numpy.yaml"
+    shell:
+        "{STEP} gram --activations {input.activations:q} --scaling {input.scaling:q}"
+        " --threads {params.threads} --output {output:q} --log {log:q}"
+
+
+def batch_activations(wildcards):
+    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
+    return ancient(
+        f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
+    )
+
+
+def batch_concepts(wildcards):
+    return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
+
+
+rule cavs:
+    input:
+        activations=batch_activations,
+        controls=ancient(f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"),
+        gram=rules.gram.output,
+        scaling=rules.scaling.output,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/cavs/{{batch}}.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/cavs/{{batch}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/cavs/{{batch}}.tsv"
+    # a chunk's activations are used up, and removed, before the next are made
+    priority: 1
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500),
+        runtime=minutes(60),
+    params:
+        ids=lambda wildcards: ids(batch_concepts(wildcards)),
+        fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),
+        penalties=CONFIG["cavs"]["penalties"],
+        code=code_digest("cavs"),
+    conda:
+        "../envs/numpy.yaml"
+    shell:
+        "{STEP} cavs --activations {input.activations:q} --controls {input.controls:q}"
+        " --gram {input.gram:q} --scaling {input.scaling:q} --ids {params.ids:q}"
+        " --penalties {params.penalties} --output {output:q} --log {log:q}"

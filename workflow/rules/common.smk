@@ -1,0 +1,115 @@
+# Loads and checks the configuration; helpers that turn it into lists, paths and parameters.
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.current_basedir).parent.parent
+sys.path.insert(0, str(ROOT))
+# jobs find the package in the checkout; where it is not one, the installed package serves
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+)
+
+from tpcav_core import catalogue
+from tpcav_core.config import checked
+from tpcav_core.errors import InputError
+from tpcav_core.jobs import Jobs
+from tpcav_core.provenance import code_digest
+
+try:
+    with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as handle:
+        CONFIG = checked(config, yaml.safe_load(handle))
+    JOBS = Jobs.from_config(CONFIG)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = CONFIG["results"]
+SEED = CONFIG["seed"]
+THREADS = CONFIG["jobs"]["threads"]
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, CONFIG["models"])),
+    layer="|".join(map(re.escape, JOBS.all_layers())),
+    chunk="|".join(map(re.escape, JOBS.all_chunks())),
+    batch="|".join(map(re.escape, JOBS.all_batches())),
+    target="|".join(map(re.escape, CONFIG["targets"])),
+
+
+def python():
+    """The interpreter of a rule: that of its conda environment if there is one, else our own."""
+    methods = workflow.deployment_settings.deployment_method
+    uses_conda = any(method.name == "CONDA" for method in methods)
+    return "python" if uses_conda else shlex.quote(sys.executable)
+
+
+STEP = f"{python()} -m tpcav_core"
+
+
+def as_json(content):
+    """A section of the configuration as one argument; quote it with :q."""
+    return json.dumps(content, sort_keys=True)
+
+
+def sampling_options(*keys):
+    """How random regions are drawn: the part of the configuration that a step needs."""
+    options = {
+        "chromosomes": CONFIG["genome"]["chromosomes"],
+        "exclude": CONFIG["genome"]["exclude"],
+        **CONFIG["split"],
+    }
+    return as_json({key: options[key] for key in keys or options})
+
+
+def exclude_bed(wildcards=None):
+    """The BED of excluded regions as an optional input."""
+    return [CONFIG["genome"]["exclude"]] if CONFIG["genome"]["exclude"] else []
+
+
+def model_files(wildcards):
+    """Files a model is made from: a change of one of them reruns what it affects."""
+    return JOBS.model_files(wildcards.model)
+
+
+def model_json(wildcards):
+    return as_json(JOBS.model(wildcards.model))
+
+
+def gpu(wildcards):
+    """GPUs a step that runs the model asks for."""
+    return 0 if CONFIG["models"][wildcards.model]["device"] == "cpu" else 1
+
+
+def megabytes(base, per_input=0.0):
+    """Memory of a job: a base and a multiple of its inputs, more at each attempt."""
+
+    def memory(wildcards, input, attempt):
+        return int(attempt * (base + per_input * input.size_mb))
+
+    return memory
+
+
+def minutes(base):
+    def runtime(wildcards, attempt):
+        return attempt * base
+
+    return runtime
+
+
+CHUNKS = {place: JOBS.layer_chunks(*place) for place in JOBS.places()}
+BATCHES = {place: JOBS.batches(*place) for place in JOBS.places()}
+
+
+def ids(concepts):
+    return [concept.id for concept in concepts]
+
+
+def fingerprints(concepts):
+    """Digests of concepts: what defines their examples, whatever else is in the same file."""
+    return [concept.fingerprint() for concept in concepts]

@@ -1,0 +1,22 @@
+# FASTA  →  results/genome/genome.pt, from which windows are cut without reading the rest
+
+
+rule genome:
+    input:
+        fasta=CONFIG["genome"]["fasta"],
+    output:
+        f"{RESULTS}/genome/genome.pt",
+    log:
+        f"{RESULTS}/logs/genome.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/genome.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, per_input=10),
+        runtime=minutes(30),
+    params:
+        code=code_digest("genome"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} genome --fasta {input.fasta:q} --output {output:q} --log {log:q}"

@@ -1,0 +1,32 @@
+# CAVs × multipliers  →  results/{model}/{layer}/scores/{target}.parquet
+
+
+def layer_cavs(model, layer):
+    return [f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet" for batch in BATCHES[model, layer]]
+
+
+rule scores:
+    input:
+        cavs=lambda wildcards: layer_cavs(wildcards.model, wildcards.layer),
+        attributions=rules.attributions.output,
+        scaling=rules.scaling.output,
+        components=rules.components.output,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/scores/{{target}}.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/scores/{{target}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/scores/{{target}}.tsv"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(2000, per_input=4),
+        runtime=minutes(60),
+    params:
+        threads=THREADS,
+        code=code_digest("scores"),
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "{STEP} scores --cavs {input.cavs:q} --attributions {input.attributions:q}"
+        " --scaling {input.scaling:q} --components {input.components:q}"
+        " --threads {params.threads} --output {output:q} --log {log:q}"

@@ -1,0 +1,42 @@
+# all of the above  →  results/summary/: the tables a reader wants
+TABLES = ["concepts", "scores", "motif_sensitivity"]
+
+
+def layer_scores(model, layer):
+    return [f"{RESULTS}/{model}/{layer}/scores/{target}.parquet" for target in CONFIG["targets"]]
+
+
+def summary_options():
+    """The files of each (model, layer), as options of the summary step."""
+    options = []
+    for model, layer in JOBS.places():
+        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
+        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
+            options += ["--scores", model, layer, target, path]
+    return options
+
+
+rule summary:
+    input:
+        cavs=[path for place in JOBS.places() for path in layer_cavs(*place)],
+        scores=[path for place in JOBS.places() for path in layer_scores(*place)],
+        catalogue=rules.catalogue.output,
+    output:
+        expand(f"{RESULTS}/summary/{{table}}.{{format}}", table=TABLES, format=["tsv", "parquet"]),
+    log:
+        f"{RESULTS}/logs/summary.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summary.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500),
+        runtime=minutes(20),
+    params:
+        folder=f"{RESULTS}/summary",
+        files=summary_options(),
+        code=code_digest("summary"),
+    conda:
+        "../envs/numpy.yaml"
+    shell:
+        "{STEP} summary --catalogue {input.catalogue[1]:q} {params.files:q}"
+        " --output {params.folder:q} --log {log:q}"
