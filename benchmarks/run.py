@@ -25,20 +25,23 @@ ENVIRONMENT = HERE / ".venv-published"
 REQUIREMENTS = HERE / "published" / "requirements.txt"
 GENOME = Path("genome", "hg19.chr20_1-7391880.fa.gz")
 MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
+MODEL = Path("models", "mcf7_ctcf.state_dict.pt")
 MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
 ALL = ("windows", "activations", "basis")
 Measured = dict[str, Any]
+Medians = dict[str, float]
+Row = tuple[str, str, str, str, str]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=ALL, default=ALL)
-    parser.add_argument("--rounds", type=int, default=3, help="alternating rounds of processes")
+    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of processes")
     arguments = parser.parse_args()
     data = find_data() if set(arguments.only) & {"windows", "activations"} else Path()
     python = published_python() if "windows" in arguments.only else Path()
     RESULTS.mkdir(exist_ok=True)
-    rows: list[tuple[str, ...]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tpcav-bench-") as folder:
         work = Path(folder)
         if "windows" in arguments.only:
@@ -50,7 +53,7 @@ def main() -> None:
     print_table(rows)
 
 
-def windows(data: Path, work: Path, python: Path, rounds: int) -> list[tuple[str, ...]]:
+def windows(data: Path, work: Path, python: Path, rounds: int) -> list[Row]:
     """Compare making the windows of one concept with the published package."""
     meme = one_motif(data, work)
     # The plain file is the faster one for the published package, and the one its tutorial uses.
@@ -65,49 +68,52 @@ def windows(data: Path, work: Path, python: Path, rounds: int) -> list[tuple[str
         )
         ours.append(measure(module("windows", f"--fasta={data / GENOME}", f"--meme={meme}")))
     core, reference = save("windows", ours), save("windows_published", published)
-    core_windows, reference_windows = core["windows"], reference["windows"]
-    all_of_it = (
-        core_windows + core["one_hot"],
-        reference_windows + reference["one_hot"],
-    )
+    for medians in (core, reference):
+        for unit in ("", "_cpu"):
+            medians[f"both{unit}"] = medians[f"windows{unit}"] + medians[f"one_hot{unit}"]
+    made = "1,000 windows of one concept, 12 planted sites"
     return [
-        compared("1,000 windows of one concept, 12 planted sites", core_windows, reference_windows),
-        compared("the same as one-hot tensors", *all_of_it),
-        compared("one-hot tensors alone", core["one_hot"], reference["one_hot"]),
-        ("once per genome: reading chr20:1-7,391,880", milliseconds(core["read_genome"]), "", ""),
-        ("once per genome: acceptable positions", milliseconds(core["find_positions"]), "", ""),
+        faster(made, core, "windows", reference),
+        faster(f"{made}, as one-hot tensors", core, "both", reference),
+        faster("their one-hot tensors alone", core, "one_hot", reference),
+        alone("once per genome: reading chr20:1-7,391,880", milliseconds(core["read_genome"])),
+        alone("once per genome: acceptable positions", milliseconds(core["find_positions"])),
     ]
 
 
-def activations(data: Path, work: Path, rounds: int) -> list[tuple[str, ...]]:
+def activations(data: Path, work: Path, rounds: int) -> list[Row]:
     """Compare the activation pass with the bare network."""
     meme = one_motif(data, work)
-    command = module("activations", f"--data={data}", f"--fasta={data / GENOME}", f"--meme={meme}")
-    found = save("activations", [measure(command) for _ in range(rounds)])
-    rows: list[tuple[str, ...]] = []
+    given = [f"--data={data}", f"--fasta={data / GENOME}", f"--meme={meme}"]
+    rows: list[Row] = []
     for layer in ("conv_layer_2", "linear_layer_1"):
-        ours = found[f"pass_to_{layer}"]
+        measured: dict[str, list[Measured]] = {"pass": [], "bare_to": [], "bare_full": []}
+        for _ in range(rounds):
+            for what, runs in measured.items():
+                options = [*given, f"--layer={layer}", f"--what={what}"]
+                runs.append(measure(module("activations", *options)))
+        found: dict[str, float] = {}
+        for what, runs in measured.items():
+            found |= save(f"activations_{layer}_{what}", runs)
         name = f"activation pass to {layer}, 1,000 windows, against the bare network"
-        rows.append(costs(f"{name} to that layer", ours, found[f"bare_to_{layer}"]))
-        rows.append(costs(f"{name}, whole", ours, found["bare_full"]))
+        rows.append(slower(f"{name} up to it", found, "pass", "bare_to"))
+        rows.append(slower(f"{name}, whole", found, "pass", "bare_full"))
     return rows
 
 
-def basis(rounds: int) -> list[tuple[str, ...]]:
+def basis(rounds: int) -> list[Row]:
     """Compare fitting the basis with the Gram matrix product alone."""
     measured = [measure(module("basis")) for _ in range(rounds)]
     found = save("basis", measured)
     about = measured[0]["about"]
-    shape = f"{about['examples']:,} x {about['features']:,}"
-    what = f"scaling and all components of {shape}"
-    rows: list[tuple[str, ...]] = [
-        costs(f"{what}, against the Gram product in float64", found["fit"], found["gram_float64"]),
-        costs(f"{what}, against the same in float32", found["fit"], found["gram_float32"]),
+    what = f"scaling and all components of {about['examples']:,} x {about['features']:,}"
+    rows = [
+        slower(f"{what}, against the Gram product in float64", found, "fit", "gram_float64"),
+        slower(f"{what}, against the same in float32", found, "fit", "gram_float32"),
     ]
     if about["peak_mib"] is not None:
-        extra = about["peak_mib"] - about["resident_before_mib"]
-        peak = f"{about['peak_mib']:,.0f} MiB"
-        rows.append(("its peak memory, sample included", peak, "", f"{extra:,.0f} MiB beyond it"))
+        rows.append(alone("its peak memory", f"{about['peak_mib']:,.0f} MiB"))
+        rows.append(alone("of which the sample", f"{about['sample_mib']:,.0f} MiB"))
     return rows
 
 
@@ -125,7 +131,7 @@ def module(name: str, *options: str) -> list[str]:
     return [sys.executable, "-m", f"benchmarks.{name}", *options]
 
 
-def save(name: str, measured: list[Measured]) -> dict[str, float]:
+def save(name: str, measured: list[Measured]) -> Medians:
     """Write what the processes measured; return the median over all runs of each, in seconds."""
     seconds = {
         key: [value for process in measured for value in process["seconds"][key]]
@@ -141,21 +147,31 @@ def save(name: str, measured: list[Measured]) -> dict[str, float]:
     return medians
 
 
-def compared(what: str, ours: float, published: float) -> tuple[str, ...]:
-    return what, milliseconds(ours), milliseconds(published), f"{published / ours:.1f} times faster"
+def faster(what: str, ours: Medians, name: str, published: Medians) -> Row:
+    """Return the row that says how many times the published package's time ours saves."""
+    ratio, cpu = (published[f"{name}{unit}"] / ours[f"{name}{unit}"] for unit in ("", "_cpu"))
+    times = milliseconds(ours[name]), milliseconds(published[name])
+    return what, *times, f"{ratio:.1f} times faster", f"{cpu:.1f}"
 
 
-def costs(what: str, ours: float, bare: float) -> tuple[str, ...]:
-    return what, milliseconds(ours), milliseconds(bare), f"{ours / bare:.2f} times the time"
+def slower(what: str, found: Medians, ours: str, bare: str) -> Row:
+    """Return the row that says how many times the bare time ours takes."""
+    ratio, cpu = (found[f"{ours}{unit}"] / found[f"{bare}{unit}"] for unit in ("", "_cpu"))
+    times = milliseconds(found[ours]), milliseconds(found[bare])
+    return what, *times, f"{ratio:.2f} times the time", f"{cpu:.2f}"
+
+
+def alone(what: str, value: str) -> Row:
+    return what, value, "", "", ""
 
 
 def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.{1 if seconds < 1 else 0}f} ms"
 
 
-def print_table(rows: list[tuple[str, ...]]) -> None:
-    print("| what | tpcav_core | published / bare | ratio of medians |")
-    print("|---|--:|--:|--:|")
+def print_table(rows: list[Row]) -> None:
+    print("| what | tpcav_core | published or bare | ratio of medians | in processor time |")
+    print("|---|--:|--:|--:|--:|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
 
@@ -163,7 +179,7 @@ def print_table(rows: list[tuple[str, ...]]) -> None:
 def find_data() -> Path:
     """Return the folder of the real data, or end with what to do."""
     data = Path(os.environ.get("TPCAV_DATA", ROOT.parent / "shared" / "data")).resolve()
-    for file in (GENOME, MOTIFS):
+    for file in (GENOME, MOTIFS, MODEL):
         if not (data / file).is_file():
             raise SystemExit(
                 f"{data / file}: no such file; set TPCAV_DATA to the folder of the real data"

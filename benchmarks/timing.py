@@ -11,25 +11,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def alternate(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, list[float]]:
+def alternate(
+    functions: Mapping[str, Callable[[], Any]], runs: int, *, warm: bool = False
+) -> dict[str, list[float]]:
     """Time functions in turn, so that a busy moment of the machine meets all of them.
 
     Args:
-        functions: what to time, by name. Each runs once before, untimed.
+        functions: what to time, by name.
         runs: timed runs of each.
+        warm: they have run before; otherwise each runs once before, untimed.
 
     Returns:
-        Seconds of each run, by name.
+        Seconds of each run, by name; and under ``<name>_cpu`` the processor time of all threads,
+        which work of others on the machine changes less.
     """
-    for function in functions.values():
-        function()
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    if not warm:
+        for function in functions.values():
+            function()
+    seconds: dict[str, list[float]] = {}
     for _ in range(runs):
         for name, function in functions.items():
             gc.collect()
-            begin = time.perf_counter()
+            begin, cpu_begin = time.perf_counter(), time.process_time()
             function()
-            seconds[name].append(time.perf_counter() - begin)
+            end, cpu_end = time.perf_counter(), time.process_time()
+            seconds.setdefault(name, []).append(end - begin)
+            seconds.setdefault(f"{name}_cpu", []).append(cpu_end - cpu_begin)
     return seconds
 
 

@@ -130,10 +130,9 @@ def attribute_completely(
 ) -> Attribution:
     """Attribute one batch; double the steps of integrated gradients until it is complete.
 
-    Args:
-        model, layer, inputs, baselines, output, method: as for `attribute`.
-        tolerance: largest relative error (`Attribution.relative_error`) of the batch. It may be
-            exceeded where the method is another, or after the last of `STEPS`.
+    Arguments are those of `attribute`; ``tolerance`` is the largest relative error
+    (`Attribution.relative_error`) of the batch. It may be exceeded where the method is another,
+    or after the last of `STEPS`.
     """
     if method != "integrated_gradients":
         return attribute(model, layer, inputs, baselines, output=output, method=method)

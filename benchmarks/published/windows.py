@@ -42,8 +42,10 @@ def main() -> None:
 
     seconds: dict[str, list[float]] = {
         "windows": [],
+        "windows_cpu": [],
         "all_windows": [],
         "one_hot": [],
+        "one_hot_cpu": [],
         "control_regions": [regions],
     }
     number_of_all = []
@@ -51,21 +53,23 @@ def main() -> None:
         batches = []
         made = 0
         enough = None
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         for sequences, _tracks in concept.data_iter:
             batches.append(sequences)
             made += len(sequences)
             if enough is None and made >= arguments.examples:
                 enough = time.perf_counter() - begin
+                seconds["windows_cpu"].append(time.process_time() - cpu_begin)
         seconds["all_windows"].append(time.perf_counter() - begin)
         if enough is None:
             raise SystemExit(f"the concept ended after {made} of {arguments.examples} windows")
         seconds["windows"].append(enough)
         number_of_all.append(made)
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         for sequences in batches[: arguments.examples // 8]:
             helper.fasta_to_one_hot_sequences(sequences)
         seconds["one_hot"].append(time.perf_counter() - begin)
+        seconds["one_hot_cpu"].append(time.process_time() - cpu_begin)
     about = {
         "tpcav": version("tpcav"),
         "python": platform.python_version(),
