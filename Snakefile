@@ -12,7 +12,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-#include: "workflow/rules/demo.smk"
+include: "workflow/rules/demo.smk"
 include: "workflow/rules/genome.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/concepts.smk"

@@ -29,6 +29,7 @@ STEPS = {
     "attributions": "attribute target regions at a layer",
     "scores": "score concepts on a target",
     "summary": "join everything into the result tables",
+    "show": "print the result tables",
 }
 log = logging.getLogger("tpcav_core")
 

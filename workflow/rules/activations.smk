@@ -21,6 +21,8 @@ rule activations:
         f"{RESULTS}/logs/{{model}}/{{layer}}/activations/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/activations/{{chunk}}.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(6000),
@@ -31,9 +33,7 @@ rule activations:
         ids=wanted_ids,
         threads=THREADS,
         code=code_digest("activations"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} activations --model {params.model:q} --layer {wildcards.layer:q}"
+        "python3 -m tpcav_core activations --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
         " {params.ids:q} --output {output:q} --log {log:q}"

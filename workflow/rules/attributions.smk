@@ -19,6 +19,8 @@ rule attributions:
         f"{RESULTS}/logs/{{model}}/{{layer}}/attributions/{{target}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/attributions/{{target}}.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(8000),
@@ -36,10 +38,8 @@ rule attributions:
         threads=THREADS,
         seed=SEED,
         code=code_digest("attributions"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} attributions --model {params.model:q} --layer {wildcards.layer:q}"
+        "python3 -m tpcav_core attributions --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
         " --sampling {params.sampling:q} --method {params.method} --tolerance {params.tolerance}"
         " {params.force} --seed {params.seed} --output {output:q} --log {log:q}"

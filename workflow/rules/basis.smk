@@ -16,6 +16,8 @@ rule sample:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/sample.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/sample.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(6000),
@@ -31,10 +33,8 @@ rule sample:
         at_most=CONFIG["basis"]["max_samples"],
         threads=THREADS,
         code=code_digest("activations"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} activations --model {params.model:q} --layer {wildcards.layer:q}"
+        "python3 -m tpcav_core activations --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
         " --ids {params.ids:q} --per-variant {params.per_variant} --at-most {params.at_most}"
         " --output {output:q} --log {log:q}"
@@ -49,16 +49,16 @@ rule scaling:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/scaling.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/scaling.tsv"
+    conda:
+        "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1000, per_input=2),
         runtime=minutes(20),
     params:
         code=code_digest("scaling"),
-    conda:
-        "../envs/numpy.yaml"
     shell:
-        "{STEP} scaling --sample {input.sample:q} --output {output:q} --log {log:q}"
+        "python3 -m tpcav_core scaling --sample {input.sample:q} --output {output:q} --log {log:q}"
 
 
 rule components:
@@ -71,6 +71,8 @@ rule components:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/components.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/components.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(2000, per_input=4),
@@ -79,8 +81,6 @@ rule components:
         number=CONFIG["basis"]["components"],
         threads=THREADS,
         code=code_digest("components"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} components --sample {input.sample:q} --scaling {input.scaling:q}"
+        "python3 -m tpcav_core components --sample {input.sample:q} --scaling {input.scaling:q}"
         " --number {params.number} --threads {params.threads} --output {output:q} --log {log:q}"

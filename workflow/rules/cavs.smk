@@ -6,7 +6,9 @@
 
 rule gram:
     input:
-        activations=ancient(f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"),
+        activations=ancient(
+            f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"
+        ),
         recipes=rules.controls.output,
         scaling=rules.scaling.output,
     output:
@@ -15,6 +17,8 @@ rule gram:
         f"{RESULTS}/logs/{{model}}/{{layer}}/controls/gram.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/gram.tsv"
+    conda:
+        "../envs/numpy.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(1500, per_input=2),
@@ -22,10 +26,8 @@ rule gram:
     params:
         threads=THREADS,
         code=code_digest("gram"),
-    conda:
-        "../envs/numpy.yaml"
     shell:
-        "{STEP} gram --activations {input.activations:q} --scaling {input.scaling:q}"
+        "python3 -m tpcav_core gram --activations {input.activations:q} --scaling {input.scaling:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"
 
 
@@ -54,6 +56,8 @@ rule cavs:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/cavs/{{batch}}.tsv"
     # a chunk's activations are used up, and removed, before the next are made
     priority: 1
+    conda:
+        "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1500),
@@ -63,9 +67,7 @@ rule cavs:
         fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),
         penalties=CONFIG["cavs"]["penalties"],
         code=code_digest("cavs"),
-    conda:
-        "../envs/numpy.yaml"
     shell:
-        "{STEP} cavs --activations {input.activations:q} --controls {input.controls:q}"
+        "python3 -m tpcav_core cavs --activations {input.activations:q} --controls {input.controls:q}"
         " --gram {input.gram:q} --scaling {input.scaling:q} --ids {params.ids:q}"
         " --penalties {params.penalties} --output {output:q} --log {log:q}"

@@ -13,7 +13,9 @@ ROOT = Path(workflow.current_basedir).parent.parent
 sys.path.insert(0, str(ROOT))
 # jobs find the package in the checkout; where it is not one, the installed package serves
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    dict.fromkeys([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    dict.fromkeys(
+        [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    )
 )
 
 from tpcav_core import catalogue
@@ -42,14 +44,11 @@ wildcard_constraints:
     target="|".join(map(re.escape, CONFIG["targets"])),
 
 
-def python():
-    """The interpreter of a rule: that of its conda environment if there is one, else our own."""
-    methods = workflow.deployment_settings.deployment_method
-    uses_conda = any(method.name == "CONDA" for method in methods)
-    return "python" if uses_conda else shlex.quote(sys.executable)
-
-
-STEP = f"{python()} -m tpcav_core"
+# `python3` in a rule is the interpreter that runs Snakemake, unless conda environments are asked for
+if all(
+    method.name != "CONDA" for method in workflow.deployment_settings.deployment_method
+):
+    shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 
 def as_json(content):

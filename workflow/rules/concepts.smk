@@ -12,6 +12,8 @@ rule controls:
         f"{RESULTS}/logs/{{model}}/concepts/controls.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/concepts/controls.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1500),
@@ -23,10 +25,8 @@ rule controls:
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
         code=code_digest("concepts"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} concepts --genome {input.genome:q} --controls {params.controls:q}"
+        "python3 -m tpcav_core concepts --genome {input.genome:q} --controls {params.controls:q}"
         " --window {params.window} --examples {params.examples} --sampling {params.sampling:q}"
         " --seed {params.seed} --output {output:q} --log {log:q}"
 
@@ -39,8 +39,6 @@ def chunk_set(wildcards):
 
 # A chunk reruns when a concept of its own changes (fingerprints), not when its file does.
 rule concepts:
-    wildcard_constraints:
-        chunk="|".join(map(re.escape, JOBS.chunks)),
     input:
         genome=rules.genome.output,
         exclude=exclude_bed(),
@@ -54,6 +52,10 @@ rule concepts:
         f"{RESULTS}/logs/{{model}}/concepts/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/concepts/{{chunk}}.tsv"
+    wildcard_constraints:
+        chunk="|".join(map(re.escape, JOBS.chunks)),
+    conda:
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1500),
@@ -67,9 +69,7 @@ rule concepts:
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
         code=code_digest("concepts"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} concepts --genome {input.genome:q} --set {params.set:q} --ids {params.ids:q}"
+        "python3 -m tpcav_core concepts --genome {input.genome:q} --set {params.set:q} --ids {params.ids:q}"
         " --window {params.window} --examples {params.examples} --sampling {params.sampling:q}"
         " --seed {params.seed} --output {output:q} --log {log:q}"

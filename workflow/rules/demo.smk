@@ -15,15 +15,15 @@ rule demo:
         "logs/demo.log",
     benchmark:
         "benchmarks/demo.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: 2
     resources:
         mem_mb=megabytes(3000),
         runtime=minutes(10),
     params:
-        folder="resources/demo",
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
         code=code_digest("demo"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} demo --motifs {input.motifs:q} --roles {input.roles:q} --seed 1"
+        "python3 -m tpcav_core demo --motifs {input.motifs:q} --roles {input.roles:q} --seed 1"
         " --output {params.folder:q} --log {log:q}"

@@ -10,13 +10,13 @@ rule genome:
         f"{RESULTS}/logs/genome.log",
     benchmark:
         f"{RESULTS}/benchmarks/genome.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1000, per_input=10),
         runtime=minutes(30),
     params:
         code=code_digest("genome"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} genome --fasta {input.fasta:q} --output {output:q} --log {log:q}"
+        "python3 -m tpcav_core genome --fasta {input.fasta:q} --output {output:q} --log {log:q}"

@@ -6,12 +6,14 @@ rule catalogue:
     input:
         ancient([entry["file"] for entry in CONFIG["concepts"].values()]),
     output:
-        f"{RESULTS}/catalogue.tsv",
-        f"{RESULTS}/catalogue.parquet",
+        tsv=f"{RESULTS}/catalogue.tsv",
+        parquet=f"{RESULTS}/catalogue.parquet",
     log:
         f"{RESULTS}/logs/catalogue.log",
     benchmark:
         f"{RESULTS}/benchmarks/catalogue.tsv"
+    conda:
+        "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1000),
@@ -20,10 +22,8 @@ rule catalogue:
         concepts=as_json(CONFIG["concepts"]),
         fingerprints=fingerprints(JOBS.concepts),
         code=code_digest("catalogue"),
-    conda:
-        "../envs/numpy.yaml"
     shell:
-        "{STEP} catalogue --concepts {params.concepts:q} --output {output[0]:q} --log {log:q}"
+        "python3 -m tpcav_core catalogue --concepts {params.concepts:q} --output {output.tsv:q} --log {log:q}"
 
 
 rule preflight:
@@ -37,12 +37,14 @@ rule preflight:
             if target["regions"] != "random"
         ],
     output:
-        f"{RESULTS}/preflight.tsv",
-        f"{RESULTS}/preflight.parquet",
+        tsv=f"{RESULTS}/preflight.tsv",
+        parquet=f"{RESULTS}/preflight.parquet",
     log:
         f"{RESULTS}/logs/preflight.log",
     benchmark:
         f"{RESULTS}/benchmarks/preflight.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(4000),
@@ -50,17 +52,19 @@ rule preflight:
     params:
         models=as_json(
             {
-                model: {"model": {**JOBS.model(model), "device": "cpu"}, "layers": list(JOBS.layers(model))}
+                model: {
+                    "model": {**JOBS.model(model), "device": "cpu"},
+                    "layers": list(JOBS.layers(model)),
+                }
                 for model in CONFIG["models"]
             }
         ),
         targets=as_json(CONFIG["targets"]),
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
+        seed=SEED,
         code=code_digest("preflight"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} preflight --genome {input.genome:q} --models {params.models:q}"
+        "python3 -m tpcav_core preflight --genome {input.genome:q} --models {params.models:q}"
         " --targets {params.targets:q} --sampling {params.sampling:q}"
-        " --examples {params.examples} --seed {SEED} --output {output[0]:q} --log {log:q}"
+        " --examples {params.examples} --seed {params.seed} --output {output.tsv:q} --log {log:q}"

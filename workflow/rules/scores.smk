@@ -2,7 +2,10 @@
 
 
 def layer_cavs(model, layer):
-    return [f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet" for batch in BATCHES[model, layer]]
+    return [
+        f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet"
+        for batch in BATCHES[model, layer]
+    ]
 
 
 rule scores:
@@ -17,6 +20,8 @@ rule scores:
         f"{RESULTS}/logs/{{model}}/{{layer}}/scores/{{target}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/scores/{{target}}.tsv"
+    conda:
+        "../envs/torch.yaml"
     threads: THREADS
     resources:
         mem_mb=megabytes(2000, per_input=4),
@@ -24,9 +29,7 @@ rule scores:
     params:
         threads=THREADS,
         code=code_digest("scores"),
-    conda:
-        "../envs/torch.yaml"
     shell:
-        "{STEP} scores --cavs {input.cavs:q} --attributions {input.attributions:q}"
+        "python3 -m tpcav_core scores --cavs {input.cavs:q} --attributions {input.attributions:q}"
         " --scaling {input.scaling:q} --components {input.components:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"

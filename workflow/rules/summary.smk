@@ -3,7 +3,10 @@ TABLES = ["concepts", "scores", "motif_sensitivity"]
 
 
 def layer_scores(model, layer):
-    return [f"{RESULTS}/{model}/{layer}/scores/{target}.parquet" for target in CONFIG["targets"]]
+    return [
+        f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
+        for target in CONFIG["targets"]
+    ]
 
 
 def summary_options():
@@ -20,23 +23,27 @@ rule summary:
     input:
         cavs=[path for place in JOBS.places() for path in layer_cavs(*place)],
         scores=[path for place in JOBS.places() for path in layer_scores(*place)],
-        catalogue=rules.catalogue.output,
+        catalogue=rules.catalogue.output.parquet,
     output:
-        expand(f"{RESULTS}/summary/{{table}}.{{format}}", table=TABLES, format=["tsv", "parquet"]),
+        expand(
+            f"{RESULTS}/summary/{{table}}.{{format}}",
+            table=TABLES,
+            format=["tsv", "parquet"],
+        ),
     log:
         f"{RESULTS}/logs/summary.log",
     benchmark:
         f"{RESULTS}/benchmarks/summary.tsv"
+    conda:
+        "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1500),
         runtime=minutes(20),
     params:
-        folder=f"{RESULTS}/summary",
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
         files=summary_options(),
         code=code_digest("summary"),
-    conda:
-        "../envs/numpy.yaml"
     shell:
-        "{STEP} summary --catalogue {input.catalogue[1]:q} {params.files:q}"
+        "python3 -m tpcav_core summary --catalogue {input.catalogue:q} {params.files:q}"
         " --output {params.folder:q} --log {log:q}"

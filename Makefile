@@ -1,0 +1,45 @@
+# Two commands: `make demo` and `make test`. Both make .venv with the locked dependencies first.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-fast check bench clean
+
+demo: .venv/ready ## run the embedded demo and print its result
+	$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/python -m tpcav_core show results
+	@echo "data and known truth: resources/demo/"
+
+test: .venv/ready-dev check ## everything: style, types, and the whole test suite
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal tests
+
+test-fast: .venv/ready-dev ## what runs in under two minutes
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "not slow" tests
+
+check: .venv/ready-dev ## style, types, workflow lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+bench: .venv/ready-dev ## measured against the published package, see benchmarks/README.md
+	$(BIN)/python benchmarks/run.py
+
+# torch comes first and by itself: left to a range, pip may fetch a build of several GB
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $(PYTHON) is older than 3.11; run make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo "error: no venv for $(PYTHON); on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PIP) torch
+	$(PIP) --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean: ## remove results and data of the demo, keep .venv
+	rm -rf results resources .snakemake
