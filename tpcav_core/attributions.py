@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -105,12 +106,17 @@ def attribute(
         # DeepLift announces the hooks that it sets and removes again
         warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
         try:
-            multipliers = explainer.attribute(inputs, **options)
+            with _out_of_place(model):
+                multipliers = explainer.attribute(inputs, **options)
         except (AssertionError, RuntimeError, AttributeError) as error:
+            remedy = (
+                "set attributions.method to integrated_gradients or auto"
+                if method == "deeplift"
+                else "choose another layer"
+            )
             raise InputError(
                 f"{method} fails at layer {layer!r} of this network"
-                f" ({str(error).splitlines()[0] if str(error) else type(error).__name__});"
-                " set attributions.method to integrated_gradients or auto"
+                f" ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {remedy}"
             ) from error
     y, f = _layer_and_output(model, scalar, layer, inputs)
     y_baseline, f_baseline = _layer_and_output(model, scalar, layer, baselines)
@@ -187,11 +193,28 @@ class _Column(nn.Module):
         return output if output.dim() == 1 else output.flatten(1)[:, self.column]
 
 
+@contextmanager
+def _out_of_place(model: nn.Module) -> Iterator[None]:
+    """Keep activation modules from overwriting the layer's output that gradients are taken at."""
+    modules = [module for module in model.modules() if getattr(module, "inplace", False) is True]
+    try:
+        for module in modules:
+            module.inplace = False  # type: ignore[assignment]
+        yield
+    finally:
+        for module in modules:
+            module.inplace = True  # type: ignore[assignment]
+
+
 def _layer_and_output(
     model: nn.Module, scalar: nn.Module, layer: str, inputs: tuple[Tensor, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     seen: list[Tensor] = []
-    hook = get_layer(model, layer).register_forward_hook(lambda *args: seen.append(args[2]))
+
+    def record(module: nn.Module, arguments: Any, value: Tensor) -> None:
+        seen.append(value.clone())  # a later in-place operation may change the tensor
+
+    hook = get_layer(model, layer).register_forward_hook(record)
     try:
         with torch.no_grad():
             output = scalar(*inputs)

@@ -148,8 +148,7 @@ def embed(z: np.ndarray, components: np.ndarray) -> np.ndarray:
     """Return the embeddings ``e = [Vᵀz ; z − VVᵀz]``.
 
     Args:
-        z: (n, d) standardised activations, or CAVs, or multipliers in standardised coordinates:
-            all three map alike (docs/method.md).
+        z: (n, d) standardised activations, or CAVs in standardised coordinates (docs/method.md).
         components: V, (d, k).
 
     Returns:

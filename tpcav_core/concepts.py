@@ -16,9 +16,9 @@ import pyarrow as pa
 from .catalogue import Concept
 from .genome import Genome
 from .planting import Sites, plant, sample_sites
-from .regions import Regions, StartRanges
+from .regions import Regions, StartRanges, available_starts
 from .seeds import generator
-from .splits import split_regions
+from .splits import assign_folds, block_length, split_regions
 
 SCHEMA = pa.schema(
     [
@@ -75,6 +75,45 @@ class Sampling(NamedTuple):
     n: int
     test_fraction: float
     seed: int
+
+
+def window_sampling(
+    genome: Genome,
+    window: int,
+    n: int,
+    *,
+    seed: int,
+    chromosomes: Sequence[str] | None = None,
+    exclude: Regions | None = None,
+    test_fraction: float = 0.2,
+    folds: int = 5,
+    block: int | None = None,
+) -> Sampling:
+    """Find where windows can be drawn, and give each place to the test part or a fold.
+
+    Args:
+        genome: the genome.
+        window: width in bp.
+        n: examples per concept and per control replicate.
+        seed: the seed of the configuration.
+        chromosomes: names of the contigs to use; None: all.
+        exclude: regions that no window may touch.
+        test_fraction: share of the blocks, and of the examples, that test.
+        folds: number of folds of the training part.
+        block: length of a block in bp; None: 16 windows.
+
+    Raises:
+        InputError: unknown contigs, no room for a window, or too few blocks.
+    """
+    starts, lost = available_starts(
+        genome,
+        window,
+        chromosomes=chromosomes,
+        exclude=exclude,
+        block_length=block_length(window, block),
+    )
+    parts = assign_folds(starts, seed=seed, test_fraction=test_fraction, folds=folds)
+    return Sampling(starts, parts, lost, window, n, test_fraction, seed)
 
 
 def motif_recipes(concept: Concept, sampling: Sampling) -> Iterator[tuple[str, Recipe]]:

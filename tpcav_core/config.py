@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError
 
 from .errors import InputError, suggest
 
@@ -38,10 +38,10 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
 
 
 def _explain(error: ValidationError) -> str:
-    if error.validator == "oneOf" and error.context:
-        inner = best_match(error.context)
-        if inner is not None and inner.validator == "additionalProperties":
-            error = inner
+    if error.validator == "oneOf" and isinstance(error.instance, Mapping):
+        # of the alternatives, what is wrong with the one that is a mapping
+        inner = [one for one in error.context or () if one.validator != "type" or one.path]
+        error = min(inner, key=lambda one: one.validator != "additionalProperties", default=error)
     place = ".".join(str(part) for part in error.absolute_path)
     where = f"configuration, {place}" if place else "configuration"
     about = error.schema.get("description") if isinstance(error.schema, Mapping) else None
@@ -53,7 +53,8 @@ def _explain(error: ValidationError) -> str:
         return f"{where}: unknown key {unknown!r}{near}"
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
-        return f"{where}: the key {missing!r} is missing{hint}"
+        about = error.schema.get("properties", {}).get(missing, {}).get("description")
+        return f"{where}: the key {missing!r} is missing" + (f" ({about})" if about else "")
     return f"{where}: {error.message}{hint}"
 
 
@@ -76,7 +77,10 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> None:
 
 def _expanded(value: Any, place: str) -> Any:
     if isinstance(value, dict):
-        return {key: _expanded(item, f"{place}.{key}".strip(".")) for key, item in value.items()}
+        # YAML reads a name like 1 as a number; names are text everywhere else
+        return {
+            str(key): _expanded(item, f"{place}.{key}".strip(".")) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_expanded(item, f"{place}.{index}") for index, item in enumerate(value)]
     if not isinstance(value, str):

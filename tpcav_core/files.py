@@ -143,20 +143,17 @@ def save_tensors(
 
 def load_tensors(path: str | os.PathLike[str], kind: str, *, mmap: bool = False) -> dict[str, Any]:
     """Read a torch file of ``kind`` (``weights_only=True``; ``mmap`` reads pages when touched)."""
-    import pickle
-
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it first") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # what foreign or cut bytes make the reader raise has no bounds
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise InputError(
             f"{path}: not a readable torch file ({reason}); delete it and run the workflow again"
         ) from None
-    if not isinstance(content, dict):
-        content = {}
-    check(content.get("tpcav"), kind, path)
-    return content
+    description = content.get("tpcav") if isinstance(content, dict) else None
+    check(description if isinstance(description, dict) else None, kind, path)
+    return dict(content)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from .catalogue import Concept, check_fit, read_catalogue, select
+from .errors import InputError
 
 #: name of the chunk that holds the controls
 CONTROLS = "controls"
@@ -65,6 +67,27 @@ class Jobs:
         sources = [name.split(":")[0] for name in named if name and ".py:" in name]
         files = [*sources, entry["weights"], entry["pickled_classes"]]
         return [file for file in dict.fromkeys(files) if file]
+
+    def input_files(self) -> dict[str, str]:
+        """Return the files the configuration names, each with its place in it."""
+        genome = self.config["genome"]
+        named = [("genome.fasta", genome["fasta"]), ("genome.exclude", genome["exclude"])]
+        for model in self.config["models"]:
+            named += [(f"models.{model}", file) for file in self.model_files(model)]
+        for target, entry in self.config["targets"].items():
+            if entry["regions"] != "random":
+                named.append((f"targets.{target}.regions", entry["regions"]))
+        return {file: place for place, file in named if file}
+
+    def check_files(self, made: Iterable[str] = ()) -> None:
+        """Raise `InputError` for a file that is neither there nor ``made`` by a rule."""
+        made = set(made)
+        for file, place in self.input_files().items():
+            if file not in made and not Path(file).is_file():
+                raise InputError(
+                    f"configuration, {place}: no file {file!r} (looked in {Path.cwd()}); correct"
+                    " the path, paths are relative to the folder you run in"
+                )
 
     def layers(self, model: str) -> dict[str, list[str]]:
         """Return the layers of a model, each with its patterns of concepts."""

@@ -105,21 +105,25 @@ def _sample_bases(
     motif: Motif, chosen: np.ndarray, reverse: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Return (n, copies, length) uint8 codes drawn from PWM ``chosen``, or from its reverse."""
-    # beyond[m, i, b] is the probability of a base after b at position i; reverse complements are
-    # matrices of their own, so that no site has to be turned round. A base of probability 0 is
-    # never drawn: adding 0 leaves the sum exactly as it is.
-    beyond = np.zeros((len(motif.pwms), 2, motif.length, 3))
-    inside = np.zeros((len(motif.pwms), motif.length), bool)
-    for number, pwm in enumerate(motif.pwms):
-        inside[number, : len(pwm)] = True
-        for turned, matrix in enumerate((pwm, pwm[::-1, ::-1])):
-            sums = np.cumsum(matrix[:, ::-1], axis=1)[:, ::-1]
-            beyond[number, turned, : len(pwm)] = sums[:, 1:] / sums[:, :1]
     uniform = rng.random((*chosen.shape, motif.length))
-    bases = np.zeros(uniform.shape, np.uint8)
-    for base in range(3):
-        bases += uniform < beyond[chosen, reverse, :, base]
-    bases[~inside[chosen]] = UNKNOWN
+    bases = np.full(uniform.shape, UNKNOWN, np.uint8)
+    for number, pwm in enumerate(motif.pwms):
+        # Reverse complements are matrices of their own, so that no site has to be turned round.
+        for turned, matrix in enumerate((pwm, pwm[::-1, ::-1])):
+            sites = (chosen == number) & (reverse == turned)
+            # The probability of a base after A, C, G at each position. A base of probability 0 is
+            # never drawn: adding 0 leaves the sum exactly as it is.
+            sums = np.cumsum(matrix[:, ::-1], axis=1)[:, ::-1]
+            beyond = sums[:, 1:] / sums[:, :1]
+            drawn = uniform[sites][:, : len(pwm)]
+            codes = np.zeros(drawn.shape, np.uint8)
+            for base in range(3):
+                codes += drawn < beyond[:, base]
+            if codes.shape[1] < motif.length:
+                codes = np.pad(
+                    codes, ((0, 0), (0, motif.length - len(pwm))), constant_values=UNKNOWN
+                )
+            bases[sites] = codes
     return bases
 
 
@@ -141,9 +145,9 @@ def plant(codes: np.ndarray, sites: Sites) -> np.ndarray:
         raise InputError(f"sites of {len(sites.start)} examples for {n} windows; expected as many")
     if ((sites.start < 0) | (sites.start + sites.width > length)).any():
         raise InputError(f"sites reach over an end of windows of {length} bp; draw them again")
-    offset = np.arange(sites.bases.shape[2])
-    position = (np.arange(n)[:, None] * length + sites.start)[..., None] + offset
-    inside = offset < sites.width[..., None]
     planted = codes.copy()
-    planted.reshape(-1)[position[inside]] = sites.bases[inside]
+    for width in np.unique(sites.width):
+        rows, copies = np.nonzero(sites.width == width)
+        places = np.lib.stride_tricks.sliding_window_view(planted, width, axis=1, writeable=True)
+        places[rows, sites.start[rows, copies]] = sites.bases[rows, copies, :width]
     return planted

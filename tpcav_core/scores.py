@@ -6,11 +6,13 @@ Formulas: docs/method.md. Every statistic here is unchanged when the sign of a b
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .basis import Scaling, embed
+from .cavs import consensus
 
 
 class LayerTargets(NamedTuple):
@@ -54,7 +56,9 @@ def layer_targets(
     """
     standardised = multipliers * scaling.std
     change = (activations - baseline_activations) / scaling.std
-    attributions = embed(standardised, components) * np.abs(embed(change, components))
+    # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
+    embedded = np.concatenate([standardised @ components, standardised], axis=1)
+    attributions = embedded * np.abs(embed(change, components))
     return LayerTargets(standardised, attributions, components)
 
 
@@ -99,4 +103,45 @@ def published_score(targets: LayerTargets, cavs: np.ndarray) -> list[PublishedSc
     return [
         PublishedScore(p, n - p, p / n, float(np.log((p + 1) / (n - p + 1))))
         for p in positive.tolist()
+    ]
+
+
+def score_concepts(
+    names: Sequence[tuple[str, str]],
+    weights: np.ndarray,
+    mean_differences: np.ndarray,
+    targets: LayerTargets,
+) -> list[dict[str, Any]]:
+    """Score every variant of every concept on a target; replicates of the control are joined.
+
+    Args:
+        names: r pairs of concept and variant, one per CAV.
+        weights: (r, d), CAVs in standardised coordinates.
+        mean_differences: (r, d), of the same concepts and controls.
+        targets: n regions.
+
+    Returns:
+        A row of the table of scores per (concept, variant), in the order of ``names``: the
+        published score, ``derivative`` and ``effect`` averaged over regions.
+    """
+    groups = {
+        name: np.array([row for row, other in enumerate(names) if other == name])
+        for name in dict.fromkeys(names)
+    }
+    cavs = np.stack([consensus(weights[rows]) for rows in groups.values()])
+    means = np.stack([mean_differences[rows].mean(axis=0) for rows in groups.values()])
+    derivatives = derivative(targets, cavs).mean(axis=0)
+    effects = effect(targets, means).mean(axis=0)
+    return [
+        {
+            "concept": concept,
+            "variant": variant,
+            "n_regions": len(targets.multipliers),
+            **published._asdict(),
+            "derivative": float(derivatives[index]),
+            "effect": float(effects[index]),
+        }
+        for index, ((concept, variant), published) in enumerate(
+            zip(groups, published_score(targets, cavs), strict=True)
+        )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 from threadpoolctl import threadpool_limits
 
@@ -23,27 +23,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    import torch
-
     sample = vectors.to_matrix(
         files.read_parquet(arguments.sample, "activations", ["activation"])["activation"]
     )
     number: int | Literal["full"] = "full" if arguments.number == "full" else int(arguments.number)
     with threadpool_limits(arguments.threads):
         fitted = basis.fit_components(sample, read_scaling(arguments.scaling), number)
-    content = {
-        "vectors": torch.from_numpy(fitted.vectors),
-        "variances": torch.from_numpy(fitted.variances.copy()),
-        "total_variance": fitted.total_variance,
-    }
     parameters = {"number": arguments.number, "examples": len(sample)}
-    files.save_tensors(content, arguments.output, "components", parameters)
+    write_components(fitted, arguments.output, parameters)
     log.info(
         "%d components of %d examples hold %.1f %% of their variance",
         fitted.vectors.shape[1],
         len(sample),
         100 * fitted.variances.sum() / (fitted.total_variance or 1.0),
     )
+
+
+def write_components(components: basis.Components, path: str, parameters: dict[str, Any]) -> None:
+    """Write the file of this step; ``parameters`` say what it was made from."""
+    import torch
+
+    content = {
+        "vectors": torch.from_numpy(components.vectors),
+        "variances": torch.from_numpy(components.variances.copy()),
+        "total_variance": components.total_variance,
+    }
+    files.save_tensors(content, path, "components", parameters)
 
 
 def read_components(path: str) -> basis.Components:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .. import concepts, files, genome, regions, splits
+from .. import concepts, files, genome, regions
 from ..catalogue import read_set
 from ..errors import InputError
 
@@ -72,15 +72,14 @@ def make_sampling(
 ) -> concepts.Sampling:
     """Return how windows are drawn, from the ``--sampling`` options."""
     exclude = regions.read_bed(options["exclude"], loaded) if options["exclude"] else None
-    length = splits.block_length(window, options["block_length"])
-    starts, lost = regions.available_starts(
+    return concepts.window_sampling(
         loaded,
         window,
+        examples,
+        seed=seed,
         chromosomes=options["chromosomes"],
         exclude=exclude,
-        block_length=length,
+        test_fraction=options["test_fraction"],
+        folds=options["folds"],
+        block=options["block_length"],
     )
-    folds = splits.assign_folds(
-        starts, seed=seed, test_fraction=options["test_fraction"], folds=options["folds"]
-    )
-    return concepts.Sampling(starts, folds, lost, window, examples, options["test_fraction"], seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,9 +23,14 @@ def run(arguments: argparse.Namespace) -> None:
         files.read_parquet(arguments.sample, "activations", ["activation"])["activation"]
     )
     scaling = basis.fit_scaling(sample)
-    table = pa.table({"mean": scaling.mean, "std": scaling.std})
-    files.write_parquet(table, arguments.output, "scaling", {"examples": len(sample)})
+    write_scaling(scaling, arguments.output, {"examples": len(sample)})
     log.info("standardised on %d examples x %d features", *sample.shape)
+
+
+def write_scaling(scaling: basis.Scaling, path: str, parameters: dict[str, Any]) -> None:
+    """Write the file of this step; ``parameters`` say what it was made from."""
+    table = pa.table({"mean": scaling.mean, "std": scaling.std})
+    files.write_parquet(table, path, "scaling", parameters)
 
 
 def read_scaling(path: str) -> basis.Scaling:

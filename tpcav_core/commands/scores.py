@@ -6,12 +6,10 @@ import argparse
 import logging
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from .. import files, scores, vectors
-from ..cavs import consensus
 from .components import read_components
 from .scaling import read_scaling
 
@@ -46,27 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
 def score_file(path: str, target: scores.LayerTargets) -> list[dict[str, Any]]:
     """Return a row per (concept, variant) of a file of CAVs; replicates are joined."""
     table = files.read_parquet(path, "cavs")
-    names = list(zip(table["concept"].to_pylist(), table["variant"].to_pylist(), strict=True))
-    weights = vectors.to_matrix(table["weights"])
-    differences = vectors.to_matrix(table["mean_difference"])
-    groups = {
-        name: np.array([row for row, other in enumerate(names) if other == name])
-        for name in dict.fromkeys(names)
-    }
-    cavs = np.stack([consensus(weights[rows]) for rows in groups.values()])
-    means = np.stack([differences[rows].mean(axis=0) for rows in groups.values()])
-    derivatives = scores.derivative(target, cavs).mean(axis=0)
-    effects = scores.effect(target, means).mean(axis=0)
-    return [
-        {
-            "concept": concept,
-            "variant": variant,
-            "n_regions": len(target.multipliers),
-            **published._asdict(),
-            "derivative": float(derivatives[index]),
-            "effect": float(effects[index]),
-        }
-        for index, ((concept, variant), published) in enumerate(
-            zip(groups, scores.published_score(target, cavs), strict=True)
-        )
-    ]
+    return scores.score_concepts(
+        list(zip(table["concept"].to_pylist(), table["variant"].to_pylist(), strict=True)),
+        vectors.to_matrix(table["weights"]),
+        vectors.to_matrix(table["mean_difference"]),
+        target,
+    )

@@ -24,10 +24,24 @@ from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
 from tpcav_core.provenance import code_digest
 
+DEMO = {
+    name: f"resources/demo/{file}"
+    for name, file in {
+        "genome": "genome.fa.gz",
+        "peaks": "peaks.bed",
+        "weights": "weights.pt",
+        "truth": "truth.tsv",
+        "training": "training.json",
+    }.items()
+}
+
 try:
     with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as handle:
         CONFIG = checked(config, yaml.safe_load(handle))
     JOBS = Jobs.from_config(CONFIG)
+    # as a module of another workflow, files may be made by rules unknown here
+    if workflow.modifier.is_main_snakefile():
+        JOBS.check_files(made=DEMO.values())
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

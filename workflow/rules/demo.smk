@@ -6,15 +6,11 @@ rule demo:
         motifs=str(ROOT / "config/demo/motifs.meme"),
         roles=str(ROOT / "config/demo/roles.tsv"),
     output:
-        "resources/demo/genome.fa.gz",
-        "resources/demo/peaks.bed",
-        "resources/demo/weights.pt",
-        "resources/demo/truth.tsv",
-        "resources/demo/training.json",
+        **DEMO,
     log:
-        "logs/demo.log",
+        "resources/demo/logs/demo.log",
     benchmark:
-        "benchmarks/demo.tsv"
+        "resources/demo/logs/benchmark.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 2

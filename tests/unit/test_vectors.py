@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tpcav_core import vectors
+
+
+def matrix(n=7, d=5, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "d"), [(0, 4), (1, 1), (7, 5), (3, 1000)])
+def test_column_and_back_is_the_identity(n, d):
+    values = matrix(n, d)
+    column = vectors.to_column(values)
+    assert len(column) == n
+    np.testing.assert_array_equal(vectors.to_matrix(column), values)
+
+
+def test_columns_of_other_memory_layouts_are_the_same():
+    values = matrix(6, 4)
+    for layout in (np.asfortranarray(values), values.astype(np.float64), np.repeat(values, 2, 1)):
+        view = layout[:, ::2] if layout.shape[1] == 8 else layout
+        np.testing.assert_array_equal(vectors.to_matrix(vectors.to_column(view)), values)
+
+
+def test_one_value_reads_anywhere_as_little_endian_float32():
+    values = matrix()
+    column = vectors.to_column(values)
+    np.testing.assert_array_equal(np.frombuffer(column[3].as_py(), "<f4"), values[3])
+
+
+def test_slices_chunks_and_selections_keep_their_rows():
+    values = matrix(9, 3)
+    column = vectors.to_column(values)
+    np.testing.assert_array_equal(vectors.to_matrix(column.slice(2, 4)), values[2:6])
+    chunked = pa.chunked_array([column.slice(5), column.slice(0, 5)])
+    np.testing.assert_array_equal(vectors.to_matrix(chunked), np.r_[values[5:], values[:5]])
+    picked = column.take(pa.array([8, 0, 0]))
+    np.testing.assert_array_equal(vectors.to_matrix(picked), values[[8, 0, 0]])
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Three row groups: (c, 2), (c, 4), (e, 2), of 4, 6 and 5 rows."""
+    path = tmp_path / "activations.parquet"
+    groups = {("c", "2"): matrix(4, 3, 1), ("c", "4"): matrix(6, 3, 2), ("e", "2"): matrix(5, 3, 3)}
+    writer = None
+    for (concept, variant), values in groups.items():
+        table = pa.table(
+            {
+                "concept": [concept] * len(values),
+                "variant": [variant] * len(values),
+                "activation": vectors.to_column(values),
+            }
+        )
+        writer = writer or pq.ParquetWriter(path, table.schema, **vectors.WRITE_OPTIONS)
+        writer.write_table(table)
+    writer.close()
+    with pq.ParquetFile(path) as opened:
+        yield opened, groups
+
+
+def test_row_groups_are_found_by_concept_and_variant(file):
+    opened, groups = file
+    assert vectors.group_names(opened) == list(groups)
+    assert vectors.row_groups(opened, "c", "4") == [1]
+    assert vectors.row_groups(opened, "e", "4") == []
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 100])
+def test_streamed_rows_are_the_rows_in_order(file, rows):
+    opened, groups = file
+    batches = list(vectors.batches(opened, [0, 2], rows))
+    assert max(map(len, batches)) <= rows
+    expected = np.concatenate([groups["c", "2"], groups["e", "2"]])
+    np.testing.assert_array_equal(np.concatenate(batches), expected)
