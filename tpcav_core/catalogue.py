@@ -21,7 +21,7 @@ from .motifs import Motif, read_consensus, read_meme
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 #: concept ids that mean something else in the results
-RESERVED = frozenset({"controls", "sample", "control_gram"})
+RESERVED = frozenset({"controls", "random", "sample", "control_gram"})
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,18 @@ from tpcav_core import __version__, files
 from tpcav_core.errors import InputError
 
 
-class Boom(Exception):
+class HalfWayError(Exception):
     pass
 
 
 def write_half(path):
     with files.atomic(path) as temporary:
         temporary.write_text("half")
-        raise Boom
+        raise HalfWayError
 
 
 def test_nothing_is_left_on_error(tmp_path):
-    with pytest.raises(Boom):
+    with pytest.raises(HalfWayError):
         write_half(tmp_path / "deep" / "out.txt")
     assert list((tmp_path / "deep").iterdir()) == []
 
@@ -32,7 +32,7 @@ def test_nothing_is_left_on_error(tmp_path):
 def test_what_was_there_survives_an_error(tmp_path):
     path = tmp_path / "out.txt"
     path.write_text("old")
-    with pytest.raises(Boom):
+    with pytest.raises(HalfWayError):
         write_half(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

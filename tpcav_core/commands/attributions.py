@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,10 @@ import torch
 from .. import attributions, files, genome, regions, targets
 from ..attributions import Attribution
 from ..errors import InputError
+from ..explain import attribute_pairs
 from ..inputs import input_adapter
 from ..models import load_model
 from .options import add_model_arguments, load_genome, read_model
-
-log = logging.getLogger("tpcav_core")
-#: pairs of regions on which the method is tried
-PROBE = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,42 +38,22 @@ def run(arguments: argparse.Namespace) -> None:
         loaded, target, spec.window, json.loads(arguments.sampling), arguments.seed
     )
     model = load_model(spec).to(device)
-    adapt = input_adapter(spec.inputs)
-
-    def tensors(chosen: regions.Regions, rows: slice) -> tuple[torch.Tensor, ...]:
-        part = targets.take(chosen, rows)
-        codes = loaded.windows(part.contig, part.start, spec.window, part.strand)
-        return tuple(tensor.to(device) for tensor in adapt(codes))
-
-    probe = slice(0, PROBE)
-    chosen = attributions.choose_method(
-        model,
-        arguments.layer,
-        tensors(pairs.targets, probe),
-        tensors(pairs.baselines, probe),
-        output=spec.output,
-        method=arguments.method,
-        tolerance=arguments.tolerance,
-    )
-    log.info("method %s: %s", chosen.method, chosen.reason)
-    parts = []
-    total = len(pairs.targets.start)
-    for first in range(0, total, spec.batch_size):
-        rows = slice(first, first + spec.batch_size)
-        parts.append(
-            attributions.attribute_completely(
-                model,
-                arguments.layer,
-                tensors(pairs.targets, rows),
-                tensors(pairs.baselines, rows),
-                output=spec.output,
-                method=chosen.method,
-                tolerance=arguments.tolerance / 2,
-            )
+    try:
+        result, chosen = attribute_pairs(
+            model,
+            arguments.layer,
+            input_adapter(spec.inputs),
+            loaded,
+            pairs,
+            output=spec.output,
+            method=arguments.method,
+            tolerance=arguments.tolerance,
+            force=arguments.force,
+            batch_size=spec.batch_size,
+            device=device,
         )
-        log.info("%d of %d regions", min(first + spec.batch_size, total), total)
-    result = attributions.concatenate(parts)
-    _check(result, chosen, arguments, target["name"])
+    except InputError as error:
+        raise InputError(f"target {target['name']!r}: {error}") from error
     content = _content(result, pairs, loaded, chosen)
     files.save_tensors(content, arguments.output, "attributions", {"target": target})
 
@@ -108,26 +84,6 @@ def choose_pairs(
         )
         what = targets.sample_given(given, target["n"], seed, target["name"])
     return targets.pair_with_random(what, starts, window, seed, target["name"], lost=lost)
-
-
-def _check(
-    result: Attribution,
-    chosen: attributions.Chosen,
-    arguments: argparse.Namespace,
-    target: str,
-) -> None:
-    if not np.isfinite(result.multipliers).all() or not np.isfinite(result.output).all():
-        raise InputError(f"target {target!r}: attributions are NaN; check the model's weights")
-    if chosen.method == "gradient":
-        return
-    error = result.relative_error()
-    log.info("completeness error: %.2g of the mean output change", error)
-    if error > arguments.tolerance and not arguments.force:
-        raise InputError(
-            f"target {target!r}: {chosen.method} is not complete at layer {arguments.layer!r}:"
-            f" error {error:.2g} of the mean output change, tolerance {arguments.tolerance:g}; set"
-            " attributions.method to auto or integrated_gradients, or attributions.force to true"
-        )
 
 
 def _content(

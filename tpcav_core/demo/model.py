@@ -14,12 +14,16 @@ def build() -> nn.Sequential:
     """Return the untrained network.
 
     It takes one-hot DNA (n, 4, 512) float32 and returns logits (n, 1). Layers, with the shape of
-    their output: ``conv_1`` (48, 64), ``conv_2`` (48, 8), ``dense_1`` (32,), ``output`` (1,).
+    their output: ``conv_1`` (32, 64), ``conv_2`` (32, 8), ``dense_1`` (32,), ``output`` (1,).
     Every activation is a module of its own, as DeepLIFT needs it.
     """
-    conv_1 = nn.Sequential(nn.Conv1d(4, 48, 15, padding=7), nn.ReLU(), nn.MaxPool1d(8))
-    conv_2 = nn.Sequential(nn.Conv1d(48, 48, 5, padding=2), nn.ReLU(), nn.AvgPool1d(8))
-    dense_1 = nn.Sequential(nn.Flatten(), nn.Linear(48 * 8, 32), nn.ReLU())
+    conv_1 = nn.Sequential(
+        nn.Conv1d(4, 32, 15, padding=7), nn.BatchNorm1d(32), nn.ReLU(), nn.MaxPool1d(8)
+    )
+    conv_2 = nn.Sequential(nn.Conv1d(32, 32, 1), nn.BatchNorm1d(32), nn.ReLU(), nn.AvgPool1d(8))
+    dense_1 = nn.Sequential(
+        nn.AvgPool1d(8), nn.Flatten(), nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU()
+    )
     return nn.Sequential(
         OrderedDict(conv_1=conv_1, conv_2=conv_2, dense_1=dense_1, output=nn.Linear(32, 1))
     )

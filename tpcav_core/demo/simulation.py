@@ -17,10 +17,12 @@ from ..motifs import Motif
 from ..seeds import generator
 from .genome import Shape, simulate_genome
 
-#: mean number of planted sites of each motif in a window; the same for all motifs
-SITES_PER_WINDOW = 0.3
+#: mean number of clusters of each motif in a window; the same for all motifs
+CLUSTERS_PER_WINDOW = 0.25
+#: sites of a cluster: homotypic clusters, as regulatory elements have them, are learned in seconds
+SITES_PER_CLUSTER = 4
 #: logit of the label of a window without sites
-INTERCEPT = -3.0
+INTERCEPT = -1.5
 
 _SIGNS = {"activator": 1, "repressor": -1, "decoy": 0}
 _COLUMNS = ["motif", "role", "strength"]
@@ -167,8 +169,10 @@ def _draw_sites(n: int, motifs: Sequence[Motif], window: int, rng: np.random.Gen
     most = window // int(width.sum())
     if most == 0:
         raise InputError(f"motifs of {width.sum()} bp together do not fit into {window} bp")
-    # The cap makes any draw fit; with the motifs of the demo it cuts one count in 4,000.
-    counts = np.minimum(rng.poisson(SITES_PER_WINDOW, (n, len(motifs))), most)
+    counts = SITES_PER_CLUSTER * rng.poisson(CLUSTERS_PER_WINDOW, (n, len(motifs)))
+    # Few windows draw more sites than fit; these get no more of each motif than always fits.
+    full = counts @ width > window
+    counts[full] = np.minimum(counts[full], most)
     of_window = np.repeat(np.arange(n), counts.sum(axis=1))
     motif = np.repeat(np.tile(np.arange(len(motifs)), n), counts.ravel())
     motif = motif[np.lexsort((rng.random(len(motif)), of_window))]

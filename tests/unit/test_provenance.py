@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tpcav_core import provenance
+from tpcav_core.commands import STEPS
+from tpcav_core.provenance import code_digest
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that `code_digest` reads instead."""
+    original = Path(provenance.__file__).parent
+    copy = tmp_path / "tpcav_core"
+    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "_PACKAGE", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def forget():
+    provenance.code_digest.cache_clear()
+    provenance._imports.cache_clear()
+
+
+def steps(package):
+    return [step for step in STEPS if (package / "commands" / f"{step}.py").is_file()]
+
+
+def changed_by(package, file, text="\n# a comment\n"):
+    """The steps whose digest changes when a file does."""
+    before = {step: code_digest(step) for step in steps(package)}
+    path = package / file
+    path.write_text(path.read_text() + text if path.exists() else text)
+    forget()
+    return {step for step in steps(package) if code_digest(step) != before[step]}
+
+
+PIPELINE = {
+    "genome", "preflight", "catalogue", "concepts", "activations", "scaling", "components",
+    "gram", "cavs", "attributions", "scores", "summary",
+}  # fmt: skip
+
+
+def test_every_step_has_a_digest_of_its_own(package):
+    digests = [code_digest(step) for step in PIPELINE]
+    assert len(set(digests)) == len(PIPELINE)
+    assert all(len(digest) == 16 for digest in digests)
+
+
+@pytest.mark.parametrize(
+    ("file", "run", "not_run"),
+    [
+        ("cavs.py", {"cavs", "scores", "summary"}, {"activations", "concepts", "attributions"}),
+        ("metrics.py", {"cavs", "summary"}, {"gram", "scores", "activations", "concepts"}),
+        ("scores.py", {"scores"}, PIPELINE - {"scores"}),
+        ("attributions.py", {"attributions"}, {"cavs", "scores", "activations", "concepts"}),
+        ("planting.py", {"concepts", "activations"}, {"cavs", "gram", "scores", "catalogue"}),
+        ("motifs.py", {"catalogue", "concepts"}, {"cavs", "gram", "scores", "scaling"}),
+        ("basis.py", {"scaling", "components", "gram", "scores"}, {"activations", "concepts"}),
+        ("models.py", {"activations", "attributions"}, {"cavs", "concepts", "scores"}),
+        ("commands/scaling.py", {"scaling", "components", "gram", "cavs"}, {"activations"}),
+        ("commands/genome.py", {"genome"}, PIPELINE - {"genome"}),
+        ("errors.py", PIPELINE, set()),
+        ("files.py", PIPELINE, set()),
+    ],
+)
+def test_editing_a_module_changes_the_steps_that_run_it(package, file, run, not_run):
+    changed = changed_by(package, file)
+    assert run <= changed
+    assert not not_run & changed
+
+
+@pytest.mark.parametrize("file", ["__init__.py", "commands/__init__.py", "__main__.py"])
+def test_version_and_dispatcher_change_no_step(package, file):
+    assert changed_by(package, file) == set()
+
+
+def test_what_nobody_imports_changes_no_step(package):
+    assert changed_by(package, "unused.py") == set()
+
+
+def test_a_new_import_counts_even_inside_a_function(package):
+    changed_by(package, "later.py", "x = 1\n")
+    late = "\n\ndef later():\n    from .later import x\n    return x\n"
+    assert changed_by(package, "scores.py", late) == {"scores"}
+    assert changed_by(package, "later.py", "y = 2\n") == {"scores"}
+
+
+def test_a_module_in_a_folder_counts_with_the_folder(package):
+    (package / "folder").mkdir()
+    (package / "folder" / "__init__.py").write_text("")
+    changed_by(package, "folder/inner.py", "x = 1\n")
+    changed_by(package, "scores.py", "\nfrom .folder.inner import x as x\n")
+    assert changed_by(package, "folder/inner.py", "y = 2\n") == {"scores"}
+
+
+def test_import_cycles_end(package):
+    changed_by(package, "seeds.py", "\nif False:\n    from . import splits as splits\n")
+    assert code_digest("concepts") == code_digest("concepts")
+
+
+def test_the_digest_does_not_depend_on_where_the_package_is(package):
+    copied = {step: code_digest(step) for step in PIPELINE}
+    forget()
+    original = Path(provenance.__file__).parent
+    provenance._PACKAGE = original
+    assert {step: code_digest(step) for step in PIPELINE} == copied

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tpcav_core.catalogue import Concept
+from tpcav_core.concepts import control_recipes, motif_recipes
+from tpcav_core.errors import InputError
+from tpcav_core.motifs import Motif
+from tpcav_core.regions import Regions, StartRanges, available_starts
+from tpcav_core.seeds import generator
+from tpcav_core.splits import (
+    TEST,
+    assign_folds,
+    block_length,
+    fold_of,
+    split_regions,
+)
+from tpcav_core.splits import (
+    test_size as size_of_test,
+)
+
+WINDOW = 64
+
+
+def draw(sampling, n, *purpose, test_fraction=0.25):
+    rng = generator(1, "test", *purpose)
+    return split_regions(
+        sampling.starts, sampling.folds, n, WINDOW, rng, test_fraction=test_fraction
+    )
+
+
+def overlapping_pairs_of_different_folds(regions, folds):
+    """Neighbours along the genome that overlap; of windows of one width they decide."""
+    order = np.lexsort((regions.start, regions.contig))
+    contig, start, fold = regions.contig[order], regions.start[order], folds[order]
+    overlap = (np.diff(contig) == 0) & (np.diff(start) < WINDOW)
+    return int((overlap & (np.diff(fold) != 0)).sum()), int(overlap.sum())
+
+
+def test_no_window_overlaps_one_of_another_side_whoever_drew_it(toy_sampling):
+    sampling = toy_sampling(n=400)
+    pwm = np.full((5, 4), 0.25)
+    recipes = [
+        recipe
+        for name in ("x", "y", "z")
+        for _, recipe in motif_recipes(
+            Concept(name, name, "set", "motifs", (2, 4), Motif(name, (pwm,))), sampling
+        )
+    ]
+    recipes += [recipe for _, recipe in control_recipes("random", 3, sampling)]
+    regions = Regions(
+        *(np.concatenate(columns) for columns in zip(*(r.regions for r in recipes), strict=True))
+    )
+    folds = np.concatenate([recipe.folds for recipe in recipes])
+    wrong, overlapping = overlapping_pairs_of_different_folds(regions, folds)
+    assert wrong == 0
+    assert overlapping > 1000  # else the law would hold by emptiness
+
+
+def test_the_check_above_sees_a_split_that_ignores_places(toy_sampling):
+    regions, folds = draw(toy_sampling(), 2000)
+    shuffled = generator(3, "shuffle").permutation(folds)
+    assert overlapping_pairs_of_different_folds(regions, shuffled)[0] > 0
+
+
+def test_a_fold_is_a_property_of_the_place(toy_sampling):
+    sampling = toy_sampling()
+    known = {}
+    for purpose in range(4):
+        regions, folds = draw(sampling, 500, purpose)
+        blocks = regions.start // (16 * WINDOW)
+        assert (blocks == (regions.end - 1) // (16 * WINDOW)).all()
+        for place, fold in zip(zip(regions.contig, blocks, strict=True), folds, strict=True):
+            assert known.setdefault(place, fold) == fold
+    assert set(known.values()) == {TEST, 0, 1, 2}
+
+
+@pytest.mark.parametrize("n", [1, 7, 20, 333])
+@pytest.mark.parametrize("test_fraction", [0.1, 0.25, 0.5])
+def test_as_many_as_asked_come_and_the_test_part_is_exact(toy_sampling, n, test_fraction):
+    regions, folds = draw(toy_sampling(), n, test_fraction=test_fraction)
+    assert {len(column) for column in (*regions, folds)} == {n}
+    assert (folds == TEST).sum() == size_of_test(n, test_fraction) == round(n * test_fraction)
+    places = set(zip(regions.contig.tolist(), regions.start.tolist(), strict=True))
+    assert len(places) == n
+    assert (regions.end - regions.start == WINDOW).all()
+
+
+def test_windows_are_known_bases_of_the_genome(toy_sampling, toy_genome):
+    regions, _ = draw(toy_sampling(), 2000)
+    assert (toy_genome.windows(regions.contig, regions.start, WINDOW) < 4).all()
+
+
+def test_the_order_is_random_and_the_same_each_time(toy_sampling):
+    sampling = toy_sampling()
+    regions, folds = draw(sampling, 200)
+    again, folds_again = draw(sampling, 200)
+    for left, right in zip((*regions, folds), (*again, folds_again), strict=True):
+        np.testing.assert_array_equal(left, right)
+    positions = np.flatnonzero(folds == TEST)
+    assert 60 < positions.mean() < 140
+    assert np.corrcoef(np.arange(200), regions.start)[0, 1] < 0.3
+    other, _ = draw(sampling, 200, "other")
+    assert not np.array_equal(regions.start, other.start)
+
+
+def test_folds_are_balanced_over_blocks_and_depend_on_the_seed_only(toy_genome):
+    starts, _ = available_starts(toy_genome, WINDOW, block_length=1024)
+    folds = assign_folds(starts, seed=4, test_fraction=0.2, folds=5)
+    blocks, first = np.unique(starts.block, return_index=True)
+    sizes = {fold: int((folds[first] == fold).sum()) for fold in range(-1, 5)}
+    assert sizes[TEST] == round(0.2 * len(blocks))
+    assert max(sizes[f] for f in range(5)) - min(sizes[f] for f in range(5)) <= 1
+    for block in blocks:
+        assert len(set(folds[starts.block == block])) == 1
+    again = assign_folds(starts, seed=4, test_fraction=0.2, folds=5)
+    np.testing.assert_array_equal(folds, again)
+    other = assign_folds(starts, seed=5, test_fraction=0.2, folds=5)
+    assert not np.array_equal(folds, other)
+
+
+def blocks_of_one_range(n):
+    index = np.arange(n)
+    return StartRanges(np.zeros(n, np.int32), index * 100, np.full(n, 10), index)
+
+
+def test_too_few_blocks_say_what_to_do():
+    assign_folds(blocks_of_one_range(4), seed=1, test_fraction=0.2, folds=3)
+    with pytest.raises(
+        InputError,
+        match=r"3 blocks with .* the split needs at least 4",
+    ) as caught:
+        assign_folds(blocks_of_one_range(3), seed=1, test_fraction=0.2, folds=3)
+    assert "split.block_length or split.folds" in str(caught.value)
+
+
+def test_more_windows_than_there_are_is_an_error(toy_sampling):
+    starts = blocks_of_one_range(10)
+    folds = assign_folds(starts, seed=1, test_fraction=0.2, folds=2)
+    regions, _ = split_regions(starts, folds, 100, 5, generator(1), test_fraction=0.2)
+    assert len(regions.start) == 100
+    with pytest.raises(InputError, match="only 80 start positions"):
+        split_regions(starts, folds, 110, 5, generator(1), test_fraction=0.2)
+
+
+def test_block_length_defaults_to_sixteen_windows_and_holds_a_window():
+    assert block_length(1024) == 16 * 1024
+    assert block_length(100, 100) == 100
+    with pytest.raises(InputError, match=r"split\.block_length is 99 bp.*window of 100 bp"):
+        block_length(100, 99)
+
+
+def test_fold_of_finds_the_range_of_every_start():
+    starts = StartRanges(
+        contig=np.array([1, 0, 1, 0], np.int32),
+        first=np.array([50, 10, 5, 40]),
+        count=np.array([3, 5, 2, 1]),
+        block=np.arange(4),
+    )
+    folds = np.array([0, 1, 2, TEST], np.int16)
+    contig = np.repeat(starts.contig, starts.count)
+    start = np.concatenate(
+        [f + np.arange(c) for f, c in zip(starts.first, starts.count, strict=True)]
+    )
+    regions = Regions(contig, start, start + 9, np.ones(len(start), np.int8))
+    np.testing.assert_array_equal(fold_of(regions, starts, folds), np.repeat(folds, starts.count))
+
+
+def draw_nothing():
+    starts = blocks_of_one_range(4)
+    folds = assign_folds(starts, seed=1, test_fraction=0.2, folds=2)
+    return split_regions(starts, folds, 0, 5, generator(1), test_fraction=0.2)[0]
+
+
+def test_no_windows_are_no_windows():
+    assert [len(column) for column in draw_nothing()] == [0, 0, 0, 0]

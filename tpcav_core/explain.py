@@ -1,0 +1,106 @@
+"""Attributing a whole target set at a layer: sequences cut, batches made, completeness checked."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .attributions import (
+    Attribution,
+    Chosen,
+    Method,
+    attribute_completely,
+    choose_method,
+    concatenate,
+)
+from .errors import InputError
+from .genome import Genome
+from .inputs import Adapter
+from .regions import Regions
+from .targets import Pairs, take
+
+log = logging.getLogger("tpcav_core")
+#: pairs of regions on which the method is tried
+PROBE = 16
+
+
+def attribute_pairs(
+    model: nn.Module,
+    layer: str,
+    adapt: Adapter,
+    genome: Genome,
+    pairs: Pairs,
+    *,
+    output: int = 0,
+    method: Method = "auto",
+    tolerance: float = 0.01,
+    force: bool = False,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+) -> tuple[Attribution, Chosen]:
+    """Attribute target regions, each against its baseline: all n of them, in batches.
+
+    Args:
+        model: the network in evaluation mode, on ``device``.
+        layer: name of a module in it.
+        adapt: makes the model's inputs from (n, L) uint8 codes.
+        genome: the genome the regions are of.
+        pairs: n targets and n baselines.
+        output: column of the model's output.
+        method: see `choose_method`.
+        tolerance: largest relative completeness error of all regions together.
+        force: return attributions that exceed it.
+        batch_size: pairs per pass.
+        device: where the model is.
+
+    Returns:
+        The attributions (n rows), and which method made them and why.
+
+    Raises:
+        InputError: NaN or infinity, or a completeness error above ``tolerance``; gradients are
+            never complete and not checked.
+    """
+    width = int(pairs.targets.end[0] - pairs.targets.start[0])
+
+    def tensors(regions: Regions, rows: slice) -> tuple[Tensor, ...]:
+        part = take(regions, rows)
+        codes = genome.windows(part.contig, part.start, width, part.strand)
+        return tuple(tensor.to(device) for tensor in adapt(codes))
+
+    def sides(first: int, size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        rows = slice(first, first + size)
+        return tensors(pairs.targets, rows), tensors(pairs.baselines, rows)
+
+    chosen = choose_method(
+        model, layer, *sides(0, PROBE), output=output, method=method, tolerance=tolerance
+    )
+    log.info("method %s: %s", chosen.method, chosen.reason)
+    settled: Any = {"output": output, "method": chosen.method, "tolerance": tolerance / 2}
+    parts = []
+    total = len(pairs.targets.start)
+    for first in range(0, total, batch_size):
+        batch = attribute_completely(model, layer, *sides(first, batch_size), **settled)
+        parts.append(batch)
+        log.info("%d of %d regions", min(first + batch_size, total), total)
+    result = concatenate(parts)
+    _check(result, layer, chosen, tolerance, force)
+    return result, chosen
+
+
+def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, force: bool) -> None:
+    if not np.isfinite(result.multipliers).all() or not np.isfinite(result.output).all():
+        raise InputError("attributions are NaN or infinite; check the model's weights")
+    if chosen.method == "gradient":
+        return
+    error = result.relative_error()
+    log.info("completeness error: %.2g of the mean output change", error)
+    if error > tolerance and not force:
+        raise InputError(
+            f"{chosen.method} is not complete at layer {layer!r}: error {error:.2g} of the mean"
+            f" output change, tolerance {tolerance:g}; set attributions.method to auto or"
+            " integrated_gradients, or attributions.force to true"
+        )
