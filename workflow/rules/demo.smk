@@ -13,7 +13,7 @@ rule demo:
         "resources/demo/logs/benchmark.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes(3000),
         runtime=minutes(10),

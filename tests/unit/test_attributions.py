@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tpcav_core.attributions import (
+    Attribution,
+    _isolated,
+    attribute,
+    attribute_completely,
+    choose_method,
+    concatenate,
+)
+from tpcav_core.errors import InputError
+from tpcav_core.imports import load_object
+from tpcav_core.layers import layer_output
+
+METHODS = ["deeplift", "integrated_gradients", "gradient"]
+COMPLETE = METHODS[:2]
+
+
+def sequences(n=12, seed=0, length=64):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, (n, length))
+    return (torch.from_numpy(np.eye(4, dtype=np.float32)[codes]).transpose(1, 2).contiguous(),)
+
+
+TARGETS, BASELINES = sequences(seed=0), sequences(seed=1)
+
+
+def seeded(build):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return build().eval().requires_grad_(False)
+
+
+class Smooth(nn.Module):
+    """A network that captum's DeepLift has no rules for."""
+
+    def __init__(self, functional=False):
+        super().__init__()
+        self.functional = functional
+        self.conv = nn.Conv1d(4, 8, 7, padding=3)
+        self.act = nn.GELU()
+        self.mix = nn.Linear(8, 6)
+        self.last = nn.Linear(6, 1)
+
+    def forward(self, x):
+        y = 3 * self.conv(x)
+        y = nn.functional.gelu(y) if self.functional else self.act(y)
+        return self.last(nn.functional.silu(3 * self.mix(y.mean(-1) * 8)))
+
+
+class Reused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.first, self.second = nn.Linear(256, 8), nn.Linear(8, 8)
+        self.last = nn.Linear(8, 1)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.last(self.act(self.second(self.act(self.first(self.flat(x))))))[:, 0]
+
+
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv1d(4, 3, 3)
+        self.last = nn.Linear(3, 1)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.layer(x)).mean(-1))
+
+
+@pytest.fixture
+def relu_net(toy_network):
+    return load_object(f"{toy_network}:build", "factory")().eval().requires_grad_(False)
+
+
+def change(result):
+    return np.abs(result.output - result.baseline_output).mean()
+
+
+@pytest.mark.parametrize("method", COMPLETE)
+@pytest.mark.parametrize("layer", ["0", "1", "2", "4", "5"])
+def test_multipliers_of_a_relu_network_are_complete(relu_net, method, layer):
+    steps = {"steps": 512} if method == "integrated_gradients" else {}
+    result = attribute(relu_net, layer, TARGETS, BASELINES, method=method, **steps)
+    assert change(result) > 1e-3
+    assert result.relative_error() < (1e-4 if method == "deeplift" else 1e-2)
+    # and completeness is what it says, computed anew
+    y, y_b = (layer_output(relu_net, layer, x).numpy() for x in (TARGETS, BASELINES))
+    with torch.no_grad():
+        f, f_b = (relu_net(*x)[:, 0].numpy() for x in (TARGETS, BASELINES))
+    total = (result.multipliers.astype(float) * (y - y_b)).sum(axis=1)
+    np.testing.assert_allclose(total, f - f_b, atol=1e-2 * change(result))
+    np.testing.assert_array_equal(result.activations, y)
+    np.testing.assert_array_equal(result.baseline_activations, y_b)
+    np.testing.assert_allclose(result.output, f, rtol=1e-6)
+    np.testing.assert_allclose(result.baseline_output, f_b, rtol=1e-6)
+
+
+def test_the_plain_gradient_is_that_of_autograd(relu_net):
+    for layer, rest in (("2", relu_net[3:]), ("4", relu_net[5:])):
+        found = attribute(relu_net, layer, TARGETS, BASELINES, method="gradient", output=1)
+        y = relu_net[: int(layer) + 1](*TARGETS).requires_grad_()
+        (wanted,) = torch.autograd.grad(rest(y)[:, 1].sum(), y)
+        np.testing.assert_allclose(found.multipliers, wanted.flatten(1).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_column_asked_for_is_explained(relu_net, method):
+    both = [
+        attribute(relu_net, "2", TARGETS, BASELINES, method=method, output=column)
+        for column in (0, 1)
+    ]
+    with torch.no_grad():
+        outputs = relu_net(*TARGETS).numpy()
+    for column, result in enumerate(both):
+        np.testing.assert_allclose(result.output, outputs[:, column], rtol=1e-6)
+    assert not np.allclose(both[0].multipliers, both[1].multipliers, atol=1e-4)
+
+    class Swapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = relu_net
+
+        def forward(self, x):
+            return self.net(x).flip(1)
+
+    swapped = attribute(Swapped(), "net.2", TARGETS, BASELINES, method=method, output=0)
+    np.testing.assert_allclose(swapped.multipliers, both[1].multipliers, atol=1e-6)
+
+
+def test_one_value_per_example_is_column_zero():
+    model = seeded(Reused)
+    found = attribute(model, "second", TARGETS, BASELINES, method="integrated_gradients")
+    assert found.multipliers.shape == (12, 8)
+    assert found.output.shape == (12,)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_constant_network_gives_zeros(method):
+    result = attribute(seeded(Constant), "layer", TARGETS, BASELINES, method=method)
+    assert (result.multipliers == 0).all()
+    assert result.relative_error() == 0
+    assert (result.completeness_error() == 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_regions_are_explained_one_by_one(relu_net, method):
+    whole = attribute(relu_net, "2", TARGETS, BASELINES, method=method)
+    order = np.random.default_rng(2).permutation(12)
+    mixed = attribute(relu_net, "2", (TARGETS[0][order],), (BASELINES[0][order],), method=method)
+    for left, right in zip(mixed, whole, strict=True):
+        np.testing.assert_allclose(left, right[order], rtol=1e-4, atol=1e-6)
+    for size in (1, 5):
+        parts = concatenate(
+            [
+                attribute(
+                    relu_net,
+                    "2",
+                    (TARGETS[0][first : first + size],),
+                    (BASELINES[0][first : first + size],),
+                    method=method,
+                )
+                for first in range(0, 12, size)
+            ]
+        )
+        for left, right in zip(parts, whole, strict=True):
+            np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+
+
+def test_a_baseline_counts_only_for_its_own_region(relu_net):
+    whole = attribute(relu_net, "2", TARGETS, BASELINES)
+    other = (BASELINES[0].clone(),)
+    other[0][3] = TARGETS[0][4]
+    changed = attribute(relu_net, "2", TARGETS, other)
+    rows = np.arange(12) != 3
+    np.testing.assert_allclose(changed.multipliers[rows], whole.multipliers[rows], atol=1e-6)
+    assert not np.allclose(changed.multipliers[3], whole.multipliers[3], atol=1e-4)
+
+
+def state(model):
+    """Everything an attribution could leave behind."""
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        name: (
+            sorted(vars(module)),
+            module.training,
+            getattr(module, "inplace", None),
+            [len(getattr(module, hooks)) for hooks in names],
+            [(p.requires_grad, p.grad is None) for p in module.parameters(recurse=False)],
+            [tensor.clone().numpy().tolist() for tensor in module.state_dict().values()],
+        )
+        for name, module in model.named_modules()
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("which", ["relu", "in place", "smooth", "reused"])
+def test_model_and_inputs_are_left_as_they_were(toy_network, method, which):
+    build = load_object(f"{toy_network}:build", "factory")
+    model, layer = {
+        "relu": lambda: (seeded(build), "2"),
+        "in place": lambda: (seeded(lambda: build(inplace=True)), "0"),
+        "smooth": lambda: (seeded(Smooth), "conv"),
+        "reused": lambda: (seeded(Reused), "first"),
+    }[which]()
+    next(model.parameters()).requires_grad_(True)
+    before, inputs = state(model), TARGETS[0].clone()
+    try:
+        attribute(model, layer, TARGETS, BASELINES, method=method)
+    except InputError:
+        assert (which, method) == ("reused", "deeplift")
+    assert state(model) == before
+    assert torch.equal(TARGETS[0], inputs)
+    assert not TARGETS[0].requires_grad
+    assert not BASELINES[0].requires_grad
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("layer", ["0", "4"])
+def test_an_in_place_activation_after_the_layer_changes_nothing(toy_network, method, layer):
+    build = load_object(f"{toy_network}:build", "factory")
+    plain, inplace = (
+        attribute(
+            build(inplace=value).eval().requires_grad_(False),
+            layer,
+            TARGETS,
+            BASELINES,
+            method=method,
+        )
+        for value in (False, True)
+    )
+    for left, right in zip(inplace, plain, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        (nn.ReLU(), nn.MaxPool1d(4)),
+        (nn.MaxPool1d(4), nn.ReLU()),
+        (nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(4)),
+        (nn.Softplus(), nn.Identity(), nn.MaxPool1d(4)),
+        (nn.ELU(), nn.LeakyReLU(), nn.AvgPool1d(4)),
+    ],
+    ids=lambda modules: "-".join(type(module).__name__ for module in modules),
+)
+def test_deeplift_is_complete_where_nonlinear_modules_are_adjacent(middle):
+    # captum alone errs by several times the output's change: one tensor then bears two hooks
+    def build():
+        last = (nn.Flatten(), nn.Linear(96, 8), nn.ReLU(), nn.Linear(8, 1))
+        return nn.Sequential(nn.Conv1d(4, 6, 7, padding=3), *middle, *last)
+
+    result = attribute(seeded(build), "0", TARGETS, BASELINES, method="deeplift")
+    assert result.relative_error() < 1e-4
+
+
+def test_nothing_is_left_behind_after_an_error():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 2))
+    before = state(model)
+
+    def fail():
+        with _isolated(model):
+            model[0].input = torch.ones(1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert state(model) == before
+
+
+def test_auto_takes_deeplift_for_the_relu_network(relu_net):
+    chosen = choose_method(relu_net, "2", TARGETS, BASELINES)
+    assert chosen.method == "deeplift"
+    assert "complete on a probe" in chosen.reason
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_auto_takes_integrated_gradients_where_deeplift_is_silently_wrong(functional):
+    model = seeded(lambda: Smooth(functional))
+    wrong = attribute(model, "conv", TARGETS, BASELINES, method="deeplift")
+    assert wrong.relative_error() > 0.05
+    chosen = choose_method(model, "conv", TARGETS, BASELINES)
+    assert chosen.method == "integrated_gradients"
+    assert "DeepLIFT is not complete" in chosen.reason
+    right = attribute_completely(
+        model, "conv", TARGETS, BASELINES, method=chosen.method, tolerance=0.01
+    )
+    assert right.relative_error() <= 0.01
+
+
+def test_auto_takes_integrated_gradients_where_a_module_is_used_twice():
+    chosen = choose_method(seeded(Reused), "first", TARGETS, BASELINES)
+    assert chosen.method == "integrated_gradients"
+    assert "used more than once" in chosen.reason
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_asked_for_is_not_tried(method):
+    assert choose_method(nn.Identity(), "none", (), (), method=method) == (method, "asked for")
+
+
+def test_deeplift_asked_for_on_a_reused_module_is_an_error_with_a_remedy():
+    with pytest.raises(InputError) as caught:
+        attribute(seeded(Reused), "first", TARGETS, BASELINES, method="deeplift")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith("deeplift fails at layer 'first' of this network (")
+    assert text.endswith("set attributions.method to integrated_gradients or auto")
+
+
+def test_an_unknown_layer_is_named(relu_net):
+    with pytest.raises(InputError, match="layer '9'"):
+        attribute(relu_net, "9", TARGETS, BASELINES)
+
+
+def test_steps_are_doubled_until_a_batch_is_complete(relu_net):
+    coarse = attribute(relu_net, "0", TARGETS, BASELINES, method="integrated_gradients", steps=4)
+    loose, fine = (
+        attribute_completely(
+            relu_net, "0", TARGETS, BASELINES, method="integrated_gradients", tolerance=tolerance
+        )
+        for tolerance in (10.0, 0.03)
+    )
+    assert coarse.relative_error() > loose.relative_error() > 0.03
+    assert fine.relative_error() <= 0.03
+    same = attribute(relu_net, "0", TARGETS, BASELINES, method="deeplift")
+    through = attribute_completely(relu_net, "0", TARGETS, BASELINES, method="deeplift")
+    np.testing.assert_array_equal(through.multipliers, same.multipliers)
+
+
+def test_the_completeness_error_by_hand():
+    result = Attribution(
+        multipliers=np.array([[1.0, 2.0], [0.0, 1.0]], np.float32),
+        activations=np.array([[3.0, 1.0], [1.0, 1.0]], np.float32),
+        baseline_activations=np.array([[1.0, 0.0], [0.0, 0.0]], np.float32),
+        output=np.array([5.0, 4.0], np.float32),
+        baseline_output=np.array([1.0, 2.0], np.float32),
+    )
+    # 1·2 + 2·1 = 4 against 5 - 1; 1 against 2
+    np.testing.assert_allclose(result.completeness_error(), [0, 1])
+    assert result.relative_error() == pytest.approx(1 / 3)
+    flat = result._replace(output=result.baseline_output)
+    assert flat.relative_error() == np.inf
+
+
+def test_several_inputs_are_passed_on():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.flat = nn.Flatten()
+            self.join = nn.Linear(256 + 3, 5)
+            self.act = nn.ReLU()
+            self.last = nn.Linear(5, 1)
+
+        def forward(self, x, tracks):
+            return self.last(self.act(self.join(torch.cat([self.flat(x), tracks], 1))))
+
+    generator = torch.Generator().manual_seed(0)
+    tracks = [torch.randn(12, 3, generator=generator) for _ in range(2)]
+    result = attribute(
+        seeded(Two), "join", (*TARGETS, tracks[0]), (*BASELINES, tracks[1]), method="deeplift"
+    )
+    assert result.multipliers.shape == (12, 5)
+    assert result.relative_error() < 1e-4

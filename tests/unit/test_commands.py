@@ -1,0 +1,537 @@
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from tpcav_core import commands, files, vectors
+from tpcav_core.basis import embed
+from tpcav_core.commands import STEPS, main
+from tpcav_core.commands.components import read_components
+from tpcav_core.commands.gram import read_grams
+from tpcav_core.commands.scaling import read_scaling
+from tpcav_core.errors import InputError
+from tpcav_core.splits import TEST
+
+WINDOW, EXAMPLES, LAYER = 64, 40, "4"
+SAMPLING = {
+    "chromosomes": None,
+    "exclude": None,
+    "block_length": None,
+    "test_fraction": 0.25,
+    "folds": 3,
+}
+IDS = ["A_one_x", "B_two", "C.three"]
+
+
+@pytest.fixture(autouse=True)
+def own_logging():
+    """A step sets up logging for its process; tests share one."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+class Work:
+    """The steps of one small run, with the options the workflow gives them."""
+
+    def __init__(self, folder: Path, fasta: Path, meme: Path, network: Path):
+        self.folder, self.fasta = folder, fasta
+        weights = folder / "weights.pt"
+        folder.mkdir(exist_ok=True)
+        bed = [f"chrA\t{start}\t{start + 30}\n" for start in range(500, 9000, 700)]
+        (folder / "peaks.bed").write_text("".join(bed))
+        build: dict = {}
+        exec(network.read_text(), build)
+        torch.save(build["build"]().state_dict(), weights)
+        self.model = {"factory": f"{network}:build", "weights": str(weights), "window": WINDOW}
+        self.set = {
+            "source": "motifs", "file": str(meme), "format": "meme", "select": [], "copies": [2, 4],
+            "both_strands": True, "margin": 0, "prefix": "",
+        }  # fmt: skip
+        self.target = {"regions": str(folder / "peaks.bed"), "n": None, "edges": "error"}
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def arguments(self, step: str, **changes: object) -> list[str]:
+        """The command line of a step; options given replace the usual ones, None leaves one out."""
+        options = {**self.usual()[step], **changes}
+        words = [step]
+        for name, value in options.items():
+            option = f"--{name.replace('_', '-')}"
+            if value is True:
+                words += [option]
+            elif isinstance(value, dict):
+                words += [option, json.dumps(value)]
+            elif isinstance(value, list) and value and isinstance(value[0], list):
+                words += [word for group in value for word in (option, *group)]
+            elif isinstance(value, list):
+                words += [option, *map(str, value)]
+            elif value is not None:
+                words += [option, str(value)]
+        return words
+
+    def usual(self) -> dict[str, dict[str, object]]:
+        p = self.path
+        model = {"model": self.model, "layer": LAYER, "threads": 1, "genome": p("genome.pt")}
+        recipes = {
+            "genome": p("genome.pt"),
+            "window": WINDOW,
+            "examples": EXAMPLES,
+            "sampling": SAMPLING,
+            "seed": 1,
+        }
+        named = {"name": "s", **self.set}
+        places = {"chromosomes": None, "exclude": None}
+        return {
+            "genome": {"fasta": self.fasta, "output": p("genome.pt")},
+            "catalogue": {"concepts": {"s": self.set}, "output": p("catalogue.tsv")},
+            "preflight": {
+                "genome": p("genome.pt"),
+                "models": {"m": {"model": self.model, "layers": [LAYER, "0"]}},
+                "targets": {"t": self.target},
+                "sampling": SAMPLING,
+                "examples": EXAMPLES,
+                "seed": 1,
+                "output": p("preflight.tsv"),
+            },
+            "concepts": {**recipes, "set": named, "output": p("concepts.parquet")},
+            "controls": {
+                **recipes,
+                "controls": {"name": "random", "replicates": 2},
+                "output": p("controls.parquet"),
+            },
+            "activations": {
+                **model,
+                "recipes": [p("concepts.parquet")],
+                "output": p("activations.parquet"),
+            },
+            "control activations": {
+                **model,
+                "recipes": [p("controls.parquet")],
+                "output": p("control_activations.parquet"),
+            },
+            "sample": {
+                **model,
+                "recipes": [p("controls.parquet"), p("concepts.parquet")],
+                "per_variant": 5,
+                "output": p("sample.parquet"),
+            },
+            "scaling": {"sample": p("sample.parquet"), "output": p("scaling.parquet")},
+            "components": {
+                "sample": p("sample.parquet"),
+                "scaling": p("scaling.parquet"),
+                "number": 3,
+                "threads": 1,
+                "output": p("components.pt"),
+            },
+            "gram": {
+                "activations": p("control_activations.parquet"),
+                "scaling": p("scaling.parquet"),
+                "threads": 1,
+                "output": p("gram.parquet"),
+            },
+            "cavs": {
+                "activations": p("activations.parquet"),
+                "controls": p("control_activations.parquet"),
+                "gram": p("gram.parquet"),
+                "scaling": p("scaling.parquet"),
+                "output": p("cavs.parquet"),
+            },
+            "attributions": {
+                **model,
+                "target": {"name": "t", **self.target},
+                "sampling": places,
+                "seed": 1,
+                "output": p("attributions.pt"),
+            },
+            "scores": {
+                "cavs": [p("cavs.parquet")],
+                "attributions": p("attributions.pt"),
+                "scaling": p("scaling.parquet"),
+                "components": p("components.pt"),
+                "threads": 1,
+                "output": p("scores.parquet"),
+            },
+            "summary": {
+                "catalogue": p("catalogue.parquet"),
+                "cavs": [["m", LAYER, p("cavs.parquet")]],
+                "scores": [["m", LAYER, "t", p("scores.parquet")]],
+                "output": p("summary"),
+            },
+        }
+
+    #: names in `usual` that are another use of a step
+    STEP = {"controls": "concepts", "control activations": "activations", "sample": "activations"}
+
+    def run(self, name: str, **changes: object) -> int:
+        _, *words = self.arguments(name, **changes)
+        return main([self.STEP.get(name, name), *words])
+
+    def run_all(self, *names: str) -> None:
+        for name in names or self.usual():
+            assert self.run(name) == 0, name
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, toy_fasta, toy_meme, toy_network):
+    """All steps, one after the other."""
+    work = Work(tmp_path_factory.mktemp("work"), toy_fasta, toy_meme, toy_network)
+    work.run_all()
+    return work
+
+
+@pytest.fixture
+def work(done, tmp_path, toy_fasta, toy_meme, toy_network):
+    """A copy of what the steps wrote, to break."""
+    copy = tmp_path / "copy"
+    shutil.copytree(done.folder, copy)
+    return Work(copy, toy_fasta, toy_meme, toy_network)
+
+
+def contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def tsv(path):
+    return pd.read_csv(path, sep="\t", na_values="NA", dtype={"variant": str})
+
+
+def test_every_table_has_its_rows(done):
+    assert tsv(done.path("catalogue.tsv"))["concept"].tolist() == IDS
+    preflight = tsv(done.path("preflight.tsv"))
+    assert preflight["d"].tolist() == [8, 384]
+    assert preflight["shape"].tolist() == ["8", "6x64"]
+    concepts = tsv(done.path("summary/concepts.tsv"))
+    assert list(zip(concepts["concept"], concepts["variant"], strict=True)) == [
+        (name, variant) for name in IDS for variant in ("2", "4")
+    ]
+    assert (concepts[["n_concept", "n_control"]] == EXAMPLES).all(axis=None)
+    assert (concepts["n_replicates"] == 2).all()
+    assert concepts["label"].tolist()[::2] == ["A:one/x", "B,two", "C.three"]
+    scores = tsv(done.path("summary/scores.tsv"))
+    assert len(scores) == 6
+    assert (scores["n_regions"] == 13).all()
+    assert np.allclose(scores["n_positive"] + scores["n_negative"], 13)
+    sensitivity = tsv(done.path("summary/motif_sensitivity.tsv"))
+    assert sensitivity["concept"].tolist() == IDS
+    assert abs(sensitivity["sensitivity"].sum()) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["concepts", "scores", "motif_sensitivity"])
+def test_the_parquet_table_beside_holds_the_same(done, name):
+    text = tsv(done.path(f"summary/{name}.tsv"))
+    table = files.read_parquet(done.path(f"summary/{name}.parquet"), "table").to_pandas()
+    assert list(table.columns) == list(text.columns)
+    for column in table:
+        if table[column].dtype.kind == "f":
+            np.testing.assert_allclose(text[column], table[column], rtol=1e-5, atol=1e-12)
+        else:
+            assert text[column].astype(str).tolist() == table[column].astype(str).tolist()
+
+
+def test_a_second_run_gives_the_same_bytes(done, tmp_path, toy_fasta, toy_meme, toy_network):
+    again = Work(tmp_path / "again", toy_fasta, toy_meme, toy_network)
+    again.run_all()
+    for name in ("concepts", "scores", "motif_sensitivity"):
+        left, right = (Path(w.path(f"summary/{name}.tsv")).read_bytes() for w in (done, again))
+        assert left == right
+
+
+def test_activations_of_one_concept_do_not_depend_on_the_others_or_on_batches(work):
+    assert work.run("concepts", ids=["B_two"], output=work.path("b.parquet")) == 0
+    model = {**work.model, "batch_size": 7}
+    options = {
+        "recipes": [work.path("b.parquet")],
+        "model": model,
+        "output": work.path("a.parquet"),
+    }
+    assert work.run("activations", **options) == 0
+    whole = files.open_parquet(work.path("activations.parquet"), "activations")
+    alone = files.open_parquet(work.path("a.parquet"), "activations")
+    assert vectors.group_names(alone) == [("B_two", "2"), ("B_two", "4")]
+    for index, group in enumerate(vectors.row_groups(whole, "B_two", v)[0] for v in ("2", "4")):
+        left, right = alone.read_row_group(index), whole.read_row_group(group)
+        np.testing.assert_allclose(
+            vectors.to_matrix(left["activation"]),
+            vectors.to_matrix(right["activation"]),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+        assert left["fold"].equals(right["fold"])
+    everything = pq.ParquetFile(work.path("concepts.parquet"))
+    own = pq.ParquetFile(work.path("b.parquet"))
+    for index in range(2):
+        assert own.read_row_group(index).equals(everything.read_row_group(index + 2))
+
+
+def test_cavs_trained_in_other_jobs_are_the_same(work):
+    assert work.run("cavs", ids=["C.three", "A_one_x"], output=work.path("two.parquet")) == 0
+    two = files.read_parquet(work.path("two.parquet"), "cavs").to_pandas()
+    everything = files.read_parquet(work.path("cavs.parquet"), "cavs").to_pandas()
+    rows = everything[everything["concept"] != "B_two"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(two, rows)
+
+
+def test_the_written_cav_gives_the_written_metrics(done):
+    scaling = read_scaling(done.path("scaling.parquet"))
+    controls = files.open_parquet(done.path("control_activations.parquet"), "activations")
+    examples = files.open_parquet(done.path("activations.parquet"), "activations")
+    for row in files.read_parquet(done.path("cavs.parquet"), "cavs").to_pylist():
+        (own,) = vectors.row_groups(examples, row["concept"], row["variant"])
+        (other,) = vectors.row_groups(controls, "random", row["replicate"])
+        parts = [examples.read_row_group(own), controls.read_row_group(other)]
+        z = scaling.apply(np.concatenate([vectors.to_matrix(p["activation"]) for p in parts]))
+        folds = np.concatenate([p["fold"].to_numpy() for p in parts])
+        is_concept = np.arange(len(z)) < len(parts[0])
+        weights = np.frombuffer(row["weights"], "<f4").astype(float)
+        decision = z @ weights + row["intercept"]
+        test = folds == TEST
+        assert test.sum() == row["n_concept_test"] + row["n_control_test"] == 20
+        accuracy = ((decision > 0) == is_concept)[test].mean()
+        assert accuracy == pytest.approx(row["test_accuracy"])
+        assert np.linalg.norm(weights) == pytest.approx(row["cav_norm"], rel=1e-5)
+        difference = z[is_concept].mean(axis=0) - z[~is_concept].mean(axis=0)
+        found = np.frombuffer(row["mean_difference"], "<f4")
+        np.testing.assert_allclose(found, difference, atol=1e-5)
+
+
+def test_control_grams_are_inner_products_of_standardised_activations(done):
+    scaling = read_scaling(done.path("scaling.parquet"))
+    controls = files.open_parquet(done.path("control_activations.parquet"), "activations")
+    grams = read_grams(done.path("gram.parquet"))
+    assert list(grams) == ["0", "1"]
+    for index, gram in enumerate(grams.values()):
+        z = scaling.apply(vectors.to_matrix(controls.read_row_group(index)["activation"]))
+        np.testing.assert_allclose(gram, z.astype(float) @ z.T, atol=1e-3)
+
+
+def test_scores_follow_from_the_files_before_them(done):
+    scaling = read_scaling(done.path("scaling.parquet"))
+    V = read_components(done.path("components.pt")).vectors.astype(float)
+    assert V.shape == (8, 3)
+    content = files.load_tensors(done.path("attributions.pt"), "attributions")
+    m_z = content["multipliers"].numpy().astype(float) * scaling.std
+    z = [scaling.apply(content[name].numpy()) for name in ("activations", "baseline_activations")]
+    a = embed(m_z, V) * np.abs(embed(z[0], V) - embed(z[1], V))
+    table = files.read_parquet(done.path("cavs.parquet"), "cavs").to_pandas()
+    scores = files.read_parquet(done.path("scores.parquet"), "scores").to_pandas()
+    for _, row in scores.iterrows():
+        group = table[(table["concept"] == row["concept"]) & (table["variant"] == row["variant"])]
+        w = np.stack([np.frombuffer(value, "<f4") for value in group["weights"]]).astype(float)
+        mean = np.stack([np.frombuffer(value, "<f4") for value in group["mean_difference"]])
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+        direction = w.mean(axis=0) / np.linalg.norm(w.mean(axis=0))
+        assert row["derivative"] == pytest.approx((m_z @ direction).mean(), rel=1e-4, abs=1e-7)
+        assert row["effect"] == pytest.approx((m_z @ mean.mean(axis=0)).mean(), rel=1e-4, abs=1e-7)
+        n = int((a @ embed(direction[None], V)[0] > 0).sum())
+        print("DBG", np.sort(a @ embed(direction[None], V)[0]), row["n_positive"])
+        assert row["n_positive"] == n
+        assert row["log_ratio"] == pytest.approx(np.log((n + 1) / (13 - n + 1)))
+
+
+def test_attributions_are_complete_and_say_how_they_were_made(done):
+    content = files.load_tensors(done.path("attributions.pt"), "attributions")
+    assert content["method"] == "deeplift"
+    assert content["completeness_error"].max() < 1e-5
+    assert content["contigs"] == ["chrA", "chrB", "tiny"]
+    centres = content["targets"]["start"] + WINDOW // 2
+    assert centres.tolist() == [start + 15 for start in range(500, 9000, 700)]
+
+
+def test_the_batch_size_and_method_of_attributions_agree(work):
+    model = {**work.model, "batch_size": 4}
+    for method in ("deeplift", "integrated_gradients"):
+        output = work.path(f"{method}.pt")
+        changes = {"model": model, "method": method, "tolerance": 0.1, "output": output}
+        assert work.run("attributions", **changes) == 0
+    first = files.load_tensors(work.path("attributions.pt"), "attributions")["multipliers"]
+    small = files.load_tensors(work.path("deeplift.pt"), "attributions")["multipliers"]
+    np.testing.assert_allclose(small, first, rtol=1e-4, atol=1e-6)
+
+
+def test_another_number_of_components_trains_nothing_again(work):
+    before = contents(work.folder)
+    assert work.run("components", number="full") == 0
+    assert read_components(work.path("components.pt")).vectors.shape == (8, 8)
+    assert work.run("scores") == 0
+    changed = {name for name, data in contents(work.folder).items() if before.get(name) != data}
+    assert changed == {"components.pt", "scores.parquet"}
+
+
+# --- bad input: one line, exit status 2, nothing half-written -------------------------------
+
+
+def bad_bed(work):
+    Path(work.path("bad.bed")).write_text("chrA\t100\t90\n")
+    return {"target": {"name": "t", **work.target, "regions": work.path("bad.bed")}}
+
+
+def edge_bed(work):
+    Path(work.path("edge.bed")).write_text("chrA\t1\t9\n")
+    return {"target": {"name": "t", **work.target, "regions": work.path("edge.bed")}}
+
+
+def nan_weights(work):
+    state = torch.load(work.path("weights.pt"), weights_only=True)
+    state["0.bias"][2] = float("nan")
+    torch.save(state, work.path("nan.pt"))
+    return {"model": {**work.model, "weights": work.path("nan.pt")}}
+
+
+BAD = {
+    "no FASTA": ("genome", lambda w: {"fasta": w.path("none.fa")}, "none.fa"),
+    "window too long": (
+        "concepts", lambda w: {"window": 50_000}, "longer than every chosen contig"),
+    "too many examples": ("concepts", lambda w: {"examples": 10**6}, "start positions"),
+    "unknown chromosome": (
+        "concepts", lambda w: {"sampling": {**SAMPLING, "chromosomes": ["chrX"]}}, "'chrX'"),
+    "no exclusion file": (
+        "controls", lambda w: {"sampling": {**SAMPLING, "exclude": "none.bed"}}, "none.bed"),
+    "too few blocks": (
+        "controls", lambda w: {"sampling": {**SAMPLING, "folds": 1000}}, "split.folds"),
+    "short block": (
+        "controls", lambda w: {"sampling": {**SAMPLING, "block_length": 10}}, "block_length"),
+    "unknown concept": ("concepts", lambda w: {"ids": ["B_tow"]}, "no concept 'B_tow'"),
+    "copies do not fit": (
+        "concepts", lambda w: {"set": {"name": "s", **w.set, "copies": [2, 9]}}, "9 copies of 8 bp"),
+    "unknown pattern": (
+        "catalogue", lambda w: {"concepts": {"s": {**w.set, "select": ["B,tw"]}}}, "'B,two'"),
+    "same id twice": ("catalogue", lambda w: {"concepts": {"s": w.set, "t": w.set}}, "`prefix`"),
+    "no motif file": (
+        "catalogue", lambda w: {"concepts": {"s": {**w.set, "file": "none.meme"}}}, "none.meme"),
+    "unknown layer": ("activations", lambda w: {"layer": "44"}, "layer '44'"),
+    "unknown model key": (
+        "activations", lambda w: {"model": {**w.model, "windw": 1}}, "did you mean 'window'"),
+    "no factory": (
+        "activations", lambda w: {"model": {**w.model, "factory": "none.py:build"}}, "none.py"),
+    "NaN in the layer": ("activations", nan_weights, "layer '4' gives NaN"),
+    "no such examples": ("activations", lambda w: {"ids": ["none"]}, "no examples in"),
+    "recipes of another kind": (
+        "activations", lambda w: {"recipes": [w.path("gram.parquet")]}, "holds gram"),
+    "too many components": ("components", lambda w: {"number": 9}, "only 8 components"),
+    "no sample": ("scaling", lambda w: {"sample": w.path("none")}, "no such file"),
+    "a scaling of another kind": (
+        "gram", lambda w: {"scaling": w.path("sample.parquet")}, "expected scaling"),
+    "CAVs of an unknown concept": ("cavs", lambda w: {"ids": ["none"]}, "no concept 'none'"),
+    "start after end": ("attributions", bad_bed, "line 1"),
+    "a window off the contig": ("attributions", edge_bed, "reach over an end"),
+    "NaN in the attributions": ("attributions", nan_weights, "NaN"),
+    "more targets than regions": (
+        "attributions", lambda w: {"target": {"name": "t", **w.target, "n": 14}}, "targets.t.n"),
+    "not complete": (
+        "attributions",
+        lambda w: {"method": "integrated_gradients", "tolerance": 1e-12},
+        "not complete"),
+    "a genome that is none": (
+        "attributions", lambda w: {"genome": w.path("weights.pt")}, "not written by this workflow"),
+    "scores without attributions": (
+        "scores", lambda w: {"attributions": w.path("none.pt")}, "no such file"),
+    "a summary of scores as CAVs": (
+        "summary",
+        lambda w: {"cavs": [["m", LAYER, w.path("scores.parquet")]]},
+        "expected cavs"),
+    "a model that does not exist": (
+        "preflight",
+        lambda w: {"models": {"m": {"model": {**w.model, "weights": "none.pt"}, "layers": ["0"]}}},
+        "model 'm': "),
+    "NaN in preflight": (
+        "preflight",
+        lambda w: {"models": {"m": {**nan_weights(w), "layers": [LAYER]}}},
+        "first after layer '0' (Conv1d)"),
+    "a target that does not exist": (
+        "preflight", lambda w: {"targets": {"t": {**w.target, "regions": "no.bed"}}}, "no.bed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(work, capsys, name):
+    step, change, expected = BAD[name]
+    changes = change(work)
+    before = contents(work.folder)
+    assert work.run(step, **changes) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert expected in lines[-1]
+    assert sum(line.startswith("error: ") for line in lines) == 1
+    assert not any("Traceback" in line for line in lines)
+    assert contents(work.folder) == before
+
+
+def test_an_incomplete_attribution_goes_on_when_forced(work):
+    options = {"method": "integrated_gradients", "tolerance": 1e-12, "force": True}
+    assert work.run("attributions", **options) == 0
+
+
+def test_an_unexpected_error_has_its_traceback_and_status_1(work, capsys, monkeypatch):
+    def fail(*arguments):
+        raise ZeroDivisionError("unexpected")
+
+    monkeypatch.setattr("tpcav_core.basis.fit_scaling", fail)
+    before = contents(work.folder)
+    assert work.run("scaling") == 1
+    assert "ZeroDivisionError: unexpected" in capsys.readouterr().err
+    assert contents(work.folder) == before
+
+
+def test_the_log_file_gets_what_the_terminal_gets(work, capsys):
+    log = work.folder / "deep" / "x.log"
+    assert work.run("scaling", log=log) == 0
+    assert "standardised on 40 examples x 8 features" in log.read_text()
+    assert log.read_text() == capsys.readouterr().err
+    assert work.run("scaling", log=log, sample=work.path("none")) == 2
+    assert log.read_text().startswith("error: ")
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_a_message_of_several_lines_is_printed_as_one(capsys, monkeypatch):
+    def run(arguments):
+        raise InputError("first\n  second")
+
+    module = SimpleNamespace(add_arguments=lambda parser: None, run=run)
+    monkeypatch.setattr(commands.importlib, "import_module", lambda name: module)
+    assert main(["genome"]) == 2
+    assert capsys.readouterr().err == "error: first second\n"
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])
+def test_help_lists_every_step(capsys, words):
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {step} " in out for step in STEPS)
+
+
+def test_an_unknown_step_suggests_the_near_one(capsys):
+    assert main(["score"]) == 2
+    assert "no step 'score'; did you mean 'scores'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_explains_every_option(step):
+    module = commands.importlib.import_module(f"tpcav_core.commands.{step}")
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    assert callable(module.run)
+    assert len(parser._actions) > 1
+
+
+def test_options_that_are_missing_are_named(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["scaling"])
+    assert caught.value.code == 2
+    assert "--sample" in capsys.readouterr().err

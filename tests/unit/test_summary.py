@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tpcav_core.metrics import NAMES
+from tpcav_core.summary import (
+    CONCEPT_COLUMNS,
+    SCORE_COLUMNS,
+    SENSITIVITY_COLUMNS,
+    area_over_counts,
+    concept_table,
+    residual,
+    score_table,
+    sensitivity_table,
+)
+
+CATALOGUE = pd.DataFrame(
+    {
+        "concept": ["a", "b", "c", "plain"],
+        "label": ["A/1", "B/2", "C/3", "no motif"],
+        "source": ["motifs", "motifs", "motifs", "regions"],
+        "information_content": [10.0, 11.0, 12.0, np.nan],
+        "information_content_gc": [1.0, 2.0, 3.0, np.nan],
+        "motif_length": [6, 8, 10, np.nan],
+    }
+)
+
+
+def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", penalties=None):
+    """One row per replicate; every metric but F1 is F1 plus its place."""
+    penalties = penalties or [0.1] * len(f1)
+    return pd.DataFrame(
+        [
+            {
+                "model": model,
+                "layer": layer,
+                "concept": concept,
+                "variant": variant,
+                "replicate": str(index),
+                "n_concept": 100,
+                "n_control": 90,
+                "cav_norm": 2.0 + index,
+                "relative_penalty": penalty,
+                "cav_cosine": 0.5,
+                "validation_f1": value - 0.1,
+                "validation_accuracy": value - 0.2,
+                "train_f1": value + 0.1,
+                "train_accuracy": value + 0.05,
+                **{
+                    f"test_{name}": value + (0 if name == "f1" else place / 100)
+                    for place, name in enumerate(NAMES)
+                },
+            }
+            for index, (value, penalty) in enumerate(zip(f1, penalties, strict=True))
+        ]
+    )
+
+
+#: the contract of the result tables
+CONTRACT = {
+    "concepts": "model layer concept label source variant n_concept n_control precision recall f1"
+    " accuracy auroc average_precision mcc cav_norm hyperparameters",
+    "scores": "model layer target concept label variant n_regions n_positive n_negative"
+    " fraction_positive log_ratio derivative effect",
+    "motif_sensitivity": "model layer concept label f1_auc information_content"
+    " information_content_gc motif_length sensitivity",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("concepts", CONCEPT_COLUMNS),
+        ("scores", SCORE_COLUMNS),
+        ("motif_sensitivity", SENSITIVITY_COLUMNS),
+    ],
+)
+def test_the_columns_of_the_contract_come_first_and_in_order(table, columns):
+    contract = CONTRACT[table].split()
+    assert columns[: len(contract)] == contract
+    assert len(set(columns)) == len(columns)
+
+
+def test_a_row_of_concepts_is_the_mean_over_replicates():
+    table = concept_table(cav_rows(penalties=[0.1, 10.0]), CATALOGUE)
+    assert list(table.columns) == CONCEPT_COLUMNS
+    (row,) = table.to_dict("records")
+    assert (row["label"], row["source"], row["variant"]) == ("A/1", "motifs", "2")
+    assert (row["n_concept"], row["n_control"], row["n_replicates"]) == (100, 90, 2)
+    assert row["f1"] == pytest.approx(0.7)
+    assert (row["f1_min"], row["f1_max"]) == (0.6, 0.8)
+    for place, name in enumerate(NAMES):
+        expected = 0.7 + (0 if name == "f1" else place / 100)
+        assert row[name] == pytest.approx(expected), name
+    assert row["cav_norm"] == pytest.approx(2.5)
+    assert row["cav_cosine"] == 0.5
+    assert row["validation_f1"] == pytest.approx(0.6)
+    assert row["train_accuracy"] == pytest.approx(0.75)
+    assert row["hyperparameters"] == "svm loss=hinge penalty=l2 C=0.1,10/mean_diagonal"
+
+
+def test_models_layers_and_variants_stay_apart_in_the_order_given():
+    cavs = pd.concat(
+        [
+            cav_rows("b", "4", (0.9,)),
+            cav_rows("a", "2", (0.1, 0.3)),
+            cav_rows("a", "4", (0.5,)),
+            cav_rows("a", "2", (0.7,), layer="k"),
+            cav_rows("a", "2", (0.6,), model="n"),
+        ],
+        ignore_index=True,
+    )
+    table = concept_table(cavs, CATALOGUE)
+    rows = table[["model", "layer", "concept", "variant"]].to_numpy().tolist()
+    assert rows == [
+        ["m", "l", "b", "4"],
+        ["m", "l", "a", "2"],
+        ["m", "l", "a", "4"],
+        ["m", "k", "a", "2"],
+        ["n", "l", "a", "2"],
+    ]
+    np.testing.assert_allclose(table["f1"], [0.9, 0.2, 0.5, 0.7, 0.6])
+
+
+def test_scores_get_their_labels_and_keep_their_rows():
+    numbers = dict(zip(SCORE_COLUMNS[6:], range(7), strict=True))
+    rows = [
+        {"model": "m", "layer": "l", "target": t, "concept": c, "variant": "2", **numbers}
+        for t in ("t", "u")
+        for c in ("b", "a")
+    ]
+    table = score_table(pd.DataFrame(rows), CATALOGUE)
+    assert list(table.columns) == SCORE_COLUMNS
+    assert table["label"].tolist() == ["B/2", "A/1", "B/2", "A/1"]
+    assert table["target"].tolist() == ["t", "t", "u", "u"]
+    assert table[list(numbers)].to_numpy().tolist() == [list(numbers.values())] * 4
+
+
+def test_the_area_is_that_of_trapezoids_over_the_range():
+    # (0.2 + 0.6)/2 * 2 + (0.6 + 1.0)/2 * 4 = 4, over 6
+    counts, f1 = pd.Series([2.0, 4.0, 8.0]), pd.Series([0.2, 0.6, 1.0])
+    assert area_over_counts(counts, f1) == pytest.approx(4 / 6)
+    order = [2, 0, 1]
+    assert area_over_counts(counts[order], f1[order]) == pytest.approx(4 / 6)
+    assert area_over_counts(pd.Series([5.0]), pd.Series([0.4])) == 0.4
+    assert area_over_counts(counts, pd.Series([0.7] * 3)) == pytest.approx(0.7)
+
+
+def test_counts_are_numbers_and_not_text():
+    # as text "12" would come before "4"
+    cavs = pd.concat([cav_rows("a", v, (f,)) for v, f in (("12", 1.0), ("4", 0.0), ("8", 0.0))])
+    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
+    assert table["f1_auc"].tolist() == [pytest.approx(0.25)]
+
+
+def test_the_residual_is_what_a_line_leaves():
+    x = np.array([0.0, 1.0, 2.0])
+    np.testing.assert_allclose(residual(x, 3 * x + 1), 0, atol=1e-12)
+    # least squares through (0, 0), (1, 1), (2, 0) is flat at 1/3
+    np.testing.assert_allclose(residual(x, np.array([0.0, 1.0, 0.0])), [-1 / 3, 2 / 3, -1 / 3])
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 20))
+    left = residual(x, y)
+    assert abs(left.sum()) < 1e-9
+    assert abs(left @ x) < 1e-9
+
+
+@pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0], [2.0, 2.0, 2.0]])
+def test_where_there_is_no_line_the_residual_is_nan(x):
+    values = residual(np.array(x), np.arange(len(x), dtype=float))
+    assert len(values) == len(x)
+    assert np.isnan(values).all()
+
+
+def test_the_sensitivity_table_by_hand():
+    cavs = pd.concat(
+        [
+            cav_rows(concept, variant, (f1,), layer=layer)
+            for layer, height in (("l", 1.0), ("k", 0.5))
+            for concept, peak in (("a", 0.0), ("b", 0.9), ("c", 0.0))
+            for variant, f1 in (("2", height * peak), ("4", height * peak))
+        ],
+        ignore_index=True,
+    )
+    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
+    assert list(table.columns) == SENSITIVITY_COLUMNS
+    assert table["label"].tolist() == ["A/1", "B/2", "C/3"] * 2
+    np.testing.assert_allclose(table["f1_auc"], [0, 0.9, 0, 0, 0.45, 0])
+    # the regression is within a layer, on the information content weighted by GC: 1, 2, 3
+    np.testing.assert_allclose(
+        table["sensitivity"], [-0.3, 0.6, -0.3, -0.15, 0.3, -0.15], atol=1e-12
+    )
+    assert table["information_content"].tolist() == [10.0, 11.0, 12.0] * 2
+    assert table["motif_length"].tolist() == [6, 8, 10] * 2
+
+
+def test_two_motifs_have_no_sensitivity_and_others_no_row():
+    cavs = pd.concat([cav_rows(name, "2", (0.5,)) for name in ("a", "b", "plain")])
+    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
+    assert table["concept"].tolist() == ["a", "b"]
+    assert table["sensitivity"].isna().all()
+
+
+def test_no_motifs_give_an_empty_table_with_all_columns():
+    concepts = concept_table(cav_rows("plain", "1", (0.5,)), CATALOGUE)
+    table = sensitivity_table(concepts, CATALOGUE)
+    assert list(table.columns) == SENSITIVITY_COLUMNS
+    assert len(table) == 0

@@ -1,0 +1,118 @@
+"""A small study in a folder of its own, and Snakemake run on it as a user would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from tpcav_core.demo.genome import Shape, simulate_genome, write_fasta
+from tpcav_core.imports import load_object
+
+ROOT = Path(__file__).parents[2]
+SMALL = ROOT / ".test" / "small"
+
+
+@dataclass
+class Study:
+    """A folder with data, a configuration and results."""
+
+    folder: Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, as written."""
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
+    def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the configuration."""
+        config = self.config
+        change(config)
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def snakemake(self, *options: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake in the folder; return its exit status and all it prints."""
+        command = [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")),
+            *("--cores", str(cores), *options),
+        ]
+        environment = {**os.environ, "PYTHONPATH": ""}
+        return subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+            env=environment,
+            check=False,
+        )
+
+    def planned(self, *options: str) -> dict[str, int]:
+        """Return the number of jobs by rule that a dry run announces."""
+        done = self.snakemake("--dry-run", "--quiet", "host", *options)
+        assert done.returncode == 0, done.stdout
+        if "Job stats:" not in done.stdout:
+            return {}
+        table = done.stdout.split("Job stats:")[1].split("total")[0].splitlines()
+        return {
+            line.split()[0]: int(line.split()[1])
+            for line in table
+            if len(line.split()) == 2 and line.split()[1].isdigit()
+        }
+
+    def summary(self) -> dict[str, bytes]:
+        """Return the bytes of the result tables by name."""
+        return {path.name: path.read_bytes() for path in (self.folder / "out/summary").iterdir()}
+
+
+def _make_study(folder: Path) -> Study:
+    shutil.copytree(SMALL, folder, dirs_exist_ok=True)
+    data = folder / "data"
+    data.mkdir()
+    rng = np.random.default_rng(3)
+    genome, masked = simulate_genome(Shape(lengths={"chrA": 200_000, "chrB": 120_000}), rng)
+    write_fasta(genome, masked, data / "genome.fa.gz")
+    (data / "exclude.bed").write_text("chrA\t60000\t70000\n")
+    starts = np.sort(rng.choice(np.arange(20_000, 60_000, 200), 40, replace=False))
+    lines = [f"chrA\t{start}\t{start + 90}\tpeak{i}\t0\t+\n" for i, start in enumerate(starts)]
+    (data / "peaks.bed").write_text("".join(lines))
+    build = load_object(f"{folder / 'model.py'}:build", "factory")
+    for name, save in (("weights.pt", torch.save), ("second.safetensors", save_file)):
+        with torch.random.fork_rng():
+            torch.manual_seed(len(name))
+            save(dict(build().state_dict()), data / name)
+    return Study(folder)
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study before any run; do not change it."""
+    return _make_study(tmp_path_factory.mktemp("study") / "small")
+
+
+@pytest.fixture()
+def study(pristine: Study, tmp_path: Path) -> Study:
+    """A copy of the study before any run."""
+    return Study(Path(shutil.copytree(pristine.folder, tmp_path / "study")))
+
+
+@pytest.fixture(scope="session")
+def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study after a complete run on 2 cores; do not change it."""
+    folder = tmp_path_factory.mktemp("finished") / "study"
+    done = Study(Path(shutil.copytree(pristine.folder, folder)))
+    result = done.snakemake()
+    assert result.returncode == 0, result.stdout
+    return done
