@@ -100,9 +100,7 @@ def activations(data: Path, work: Path, rounds: int) -> list[Row]:
             ("pass", "bare_full", f"{name}, against the bare network, whole"),
             ("bare_to_again", "bare_to", f"control: bare network to {layer} against itself"),
         ):
-            ratio = paired(measured, ours, bare)
-            times = milliseconds(found[ours]), milliseconds(found[bare])
-            rows.append((what, *times, f"{ratio} times the time", ""))
+            rows.append(slower(what, measured, found, ours, bare))
     return rows
 
 
@@ -111,10 +109,10 @@ def basis(rounds: int) -> list[Row]:
     measured = [measure(module("basis")) for _ in range(rounds)]
     found = save("basis", measured)
     about = measured[0]["about"]
-    what = f"scaling and all components of {about['examples']:,} x {about['features']:,}"
+    what = f"scaling and all components of {about['examples']:,} x {about['features']:,}, against"
     rows = [
-        slower(f"{what}, against the Gram product in float64", found, "fit", "gram_float64"),
-        slower(f"{what}, against the same in float32", found, "fit", "gram_float32"),
+        slower(f"{what} the Gram product in float64", measured, found, "fit", "gram_float64"),
+        slower(f"{what} the same in float32", measured, found, "fit", "gram_float32"),
     ]
     if about["peak_mib"] is not None:
         rows.append(alone("its peak memory", f"{about['peak_mib']:,.0f} MiB"))
@@ -123,7 +121,7 @@ def basis(rounds: int) -> list[Row]:
 
 
 def paired(measured: list[Measured], ours: str, bare: str) -> str:
-    """Return the median of the ratios of single batches, and that of each process as a range."""
+    """Return the median ratio of neighbouring runs, and its range over the processes."""
     ratios = [
         [a / b for a, b in zip(process["seconds"][ours], process["seconds"][bare], strict=True)]
         for process in measured
@@ -177,11 +175,11 @@ def faster(what: str, ours: Medians, name: str, published: Medians) -> Row:
     return what, *times, f"{ratio:.1f} times faster", f"{cpu:.1f}"
 
 
-def slower(what: str, found: Medians, ours: str, bare: str) -> Row:
-    """Return the row that says how many times the bare time ours takes."""
-    ratio, cpu = (found[f"{ours}{unit}"] / found[f"{bare}{unit}"] for unit in ("", "_cpu"))
+def slower(what: str, measured: list[Measured], found: Medians, ours: str, bare: str) -> Row:
+    """Return the row that says how many times the bare time ours takes, run by run."""
     times = milliseconds(found[ours]), milliseconds(found[bare])
-    return what, *times, f"{ratio:.2f} times the time", f"{cpu:.2f}"
+    cpu = paired(measured, f"{ours}_cpu", f"{bare}_cpu") if f"{ours}_cpu" in found else ""
+    return what, *times, f"{paired(measured, ours, bare)} times the time", cpu
 
 
 def alone(what: str, value: str) -> Row:

@@ -48,7 +48,8 @@ def layer_activations(
     for batch in codes:
         inputs = tuple(tensor.to(device) for tensor in adapt(batch))
         output = layer_output(model, layer, inputs)
-        if not bool(torch.isfinite(output).all()):
+        # the sum is finite if all values are (unless it overflows), and costs a fifth of the check
+        if not bool(output.sum().isfinite()) and not bool(output.isfinite().all()):
             raise InputError(
                 f"layer {layer!r} gives NaN or infinite activations for some examples; check the"
                 " weights and the model's inputs"

@@ -138,9 +138,9 @@ def _to_features(sample: np.ndarray, scaling: Scaling, duals: np.ndarray) -> np.
 
 
 def _fix_signs(vectors: np.ndarray) -> np.ndarray:
-    if vectors.shape[1]:
-        largest = np.abs(vectors).argmax(axis=0)
-        vectors *= np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1, 1)
+    # max and min read the matrix row by row; argmax of its absolute values would copy it first
+    if len(vectors):
+        vectors *= np.where(-vectors.min(axis=0) > vectors.max(axis=0), -1, 1).astype(np.float32)
     return vectors
 
 

@@ -83,9 +83,14 @@ def load_state(model: nn.Module, state: Mapping[str, Any], prefix: str | None, p
             for key in own
             if isinstance(state.get(key), Tensor) and state[key].shape != own[key].shape
         ]
-        reason = str(error).splitlines()[-1].strip()
+        differences = [
+            _first("shape mismatch", shapes),
+            _first("missing", [key for key in own if key not in state]),
+            _first("unexpected", [key for key in state if key not in own]),
+        ]
+        found = "; ".join(filter(None, differences)) or str(error).splitlines()[-1].strip()
         raise InputError(
-            f"{path}: {_first('shape mismatch', shapes) or reason}; expected the weights of the"
+            f"{path}: {found}; expected the weights of the"
             " network that the factory builds; check its kwargs"
         ) from None
     own = model.state_dict()

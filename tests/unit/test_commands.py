@@ -31,6 +31,8 @@ SAMPLING = {
     "folds": 3,
 }
 IDS = ["A_one_x", "B_two", "C.three"]
+#: names of command lines in `Work` that are another use of a step
+STEP_OF = {"controls": "concepts", "control activations": "activations", "sample": "activations"}
 
 
 @pytest.fixture(autouse=True)
@@ -176,12 +178,9 @@ class Work:
             },
         }
 
-    #: names in `usual` that are another use of a step
-    STEP = {"controls": "concepts", "control activations": "activations", "sample": "activations"}
-
     def run(self, name: str, **changes: object) -> int:
         _, *words = self.arguments(name, **changes)
-        return main([self.STEP.get(name, name), *words])
+        return main([STEP_OF.get(name, name), *words])
 
     def run_all(self, *names: str) -> None:
         for name in names or self.usual():
@@ -328,7 +327,8 @@ def test_scores_follow_from_the_files_before_them(done):
     content = files.load_tensors(done.path("attributions.pt"), "attributions")
     m_z = content["multipliers"].numpy().astype(float) * scaling.std
     z = [scaling.apply(content[name].numpy()) for name in ("activations", "baseline_activations")]
-    a = embed(m_z, V) * np.abs(embed(z[0], V) - embed(z[1], V))
+    m_e = np.concatenate([m_z @ V, m_z], axis=1)
+    a = m_e * np.abs(embed(z[0], V) - embed(z[1], V))
     table = files.read_parquet(done.path("cavs.parquet"), "cavs").to_pandas()
     scores = files.read_parquet(done.path("scores.parquet"), "scores").to_pandas()
     for _, row in scores.iterrows():
@@ -340,7 +340,6 @@ def test_scores_follow_from_the_files_before_them(done):
         assert row["derivative"] == pytest.approx((m_z @ direction).mean(), rel=1e-4, abs=1e-7)
         assert row["effect"] == pytest.approx((m_z @ mean.mean(axis=0)).mean(), rel=1e-4, abs=1e-7)
         n = int((a @ embed(direction[None], V)[0] > 0).sum())
-        print("DBG", np.sort(a @ embed(direction[None], V)[0]), row["n_positive"])
         assert row["n_positive"] == n
         assert row["log_ratio"] == pytest.approx(np.log((n + 1) / (13 - n + 1)))
 
@@ -374,6 +373,26 @@ def test_another_number_of_components_trains_nothing_again(work):
     assert changed == {"components.pt", "scores.parquet"}
 
 
+def test_show_prints_each_concept_once_largest_effect_first(done, capsys):
+    scores = tsv(done.path("summary/scores.tsv"))
+    largest = scores.loc[scores.groupby("label")["effect"].apply(lambda e: e.abs().idxmax())]
+    largest = largest.loc[largest["effect"].abs().sort_values(ascending=False).index]
+    assert main(["show", str(done.folder), "--top", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "m, layer 4, target t: 13 regions" in out
+    found = [
+        line.split() for line in out.splitlines() if line.strip().startswith(("A:", "B,", "C."))
+    ]
+    assert [words[0] for words in found] == largest["label"].tolist()[:2]
+    assert [words[1] for words in found] == largest["variant"].tolist()[:2]
+    assert "… and 1 more" in out
+
+
+def test_show_without_results_says_so(tmp_path, capsys):
+    assert main(["show", str(tmp_path)]) == 2
+    assert "concepts.tsv: no such file; run the workflow first" in capsys.readouterr().err
+
+
 # --- bad input: one line, exit status 2, nothing half-written -------------------------------
 
 
@@ -394,6 +413,11 @@ def nan_weights(work):
     return {"model": {**work.model, "weights": work.path("nan.pt")}}
 
 
+def few(work):
+    target = {"name": "t", **work.target, "n": 2}
+    return {"method": "integrated_gradients", "target": target}
+
+
 BAD = {
     "no FASTA": ("genome", lambda w: {"fasta": w.path("none.fa")}, "none.fa"),
     "window too long": (
@@ -409,7 +433,7 @@ BAD = {
         "controls", lambda w: {"sampling": {**SAMPLING, "block_length": 10}}, "block_length"),
     "unknown concept": ("concepts", lambda w: {"ids": ["B_tow"]}, "no concept 'B_tow'"),
     "copies do not fit": (
-        "concepts", lambda w: {"set": {"name": "s", **w.set, "copies": [2, 9]}}, "9 copies of 8 bp"),
+        "concepts", lambda w: {"set": {"name": "s", **w.set, "copies": [2, 9]}}, "9 copies"),
     "unknown pattern": (
         "catalogue", lambda w: {"concepts": {"s": {**w.set, "select": ["B,tw"]}}}, "'B,two'"),
     "same id twice": ("catalogue", lambda w: {"concepts": {"s": w.set, "t": w.set}}, "`prefix`"),
@@ -431,12 +455,13 @@ BAD = {
     "CAVs of an unknown concept": ("cavs", lambda w: {"ids": ["none"]}, "no concept 'none'"),
     "start after end": ("attributions", bad_bed, "line 1"),
     "a window off the contig": ("attributions", edge_bed, "reach over an end"),
-    "NaN in the attributions": ("attributions", nan_weights, "NaN"),
+    "NaN in the attributions": (
+        "attributions", lambda w: {**nan_weights(w), "method": "deeplift"}, "NaN"),
     "more targets than regions": (
         "attributions", lambda w: {"target": {"name": "t", **w.target, "n": 14}}, "targets.t.n"),
     "not complete": (
         "attributions",
-        lambda w: {"method": "integrated_gradients", "tolerance": 1e-12},
+        lambda w: {"tolerance": 1e-12, **few(w)},
         "not complete"),
     "a genome that is none": (
         "attributions", lambda w: {"genome": w.path("weights.pt")}, "not written by this workflow"),

@@ -116,3 +116,28 @@ def test_the_configuration_is_not_changed(config):
     jobs.all_batches()
     jobs.model("m")["window"] = 1
     assert config == before
+
+
+def test_every_file_of_the_configuration_is_known_with_its_place(config, toy_meme):
+    config["genome"]["exclude"] = "black.bed"
+    config["targets"]["u"] = {"regions": "peaks.bed", "n": None, "edges": "error"}
+    assert Jobs.from_config(config).input_files() == {
+        "g.fa": "genome.fasta",
+        "black.bed": "genome.exclude",
+        "net.py": "models.m",
+        "adapt.py": "models.m",
+        "w.pt": "models.m",
+        "peaks.bed": "targets.u.regions",
+    }
+
+
+def test_a_missing_file_is_named_with_its_place(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = Jobs.from_config(config)
+    for name in ("g.fa", "net.py", "adapt.py"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(InputError, match=r"configuration, models\.m: no file 'w\.pt' \(looked in"):
+        jobs.check_files()
+    jobs.check_files(made=["w.pt"])
+    (tmp_path / "w.pt").write_text("")
+    jobs.check_files()

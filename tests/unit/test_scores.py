@@ -74,7 +74,8 @@ def test_derivative_and_effect_do_not_change_when_components_rotate():
 def test_derivative_and_effect_are_products_in_embedding_coordinates(k):
     components = orthonormal(k=k)
     targets = LAYER.targets(components)
-    m_e = embed(targets.multipliers, components)
+    m_z = targets.multipliers
+    m_e = np.concatenate([m_z @ components, m_z], axis=1)
     w_e, mean_e = embed(LAYER.cavs, components), embed(LAYER.differences, components)
     np.testing.assert_allclose(derivative(targets, LAYER.cavs), m_e @ w_e.T)
     np.testing.assert_allclose(effect(targets, LAYER.differences), m_e @ mean_e.T)

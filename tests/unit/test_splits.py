@@ -120,6 +120,19 @@ def test_folds_are_balanced_over_blocks_and_depend_on_the_seed_only(toy_genome):
     assert not np.array_equal(folds, other)
 
 
+def test_a_block_in_pieces_is_on_one_side(toy_genome):
+    # an excluded region every 300 bp cuts each block of 1024 bp into several ranges
+    start = np.arange(0, 40_000, 300)
+    zeros = np.zeros(len(start), np.int32)
+    exclude = Regions(zeros, start, start + 10, np.ones(len(start), np.int8))
+    starts, _ = available_starts(toy_genome, WINDOW, exclude=exclude, block_length=1024)
+    folds = assign_folds(starts, seed=4, test_fraction=0.2, folds=5)
+    blocks, pieces = np.unique(starts.block, return_counts=True)
+    assert (pieces > 1).sum() > 20
+    for block in blocks:
+        assert len(set(folds[starts.block == block])) == 1
+
+
 def blocks_of_one_range(n):
     index = np.arange(n)
     return StartRanges(np.zeros(n, np.int32), index * 100, np.full(n, 10), index)

@@ -102,7 +102,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return _make_study(tmp_path_factory.mktemp("study") / "small")
 
 
-@pytest.fixture()
+@pytest.fixture
 def study(pristine: Study, tmp_path: Path) -> Study:
     """A copy of the study before any run."""
     return Study(Path(shutil.copytree(pristine.folder, tmp_path / "study")))

@@ -1,0 +1,168 @@
+"""The whole workflow on a small study: complete, reproducible, and rerun only where needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from .conftest import ROOT, Study
+
+pytestmark = pytest.mark.slow
+#: tests that share the finished run stay in one process, so that it is made once
+shared = pytest.mark.xdist_group("finished")
+
+CONTRACT = {
+    "concepts": (
+        "model layer concept label source variant n_concept n_control precision recall f1"
+        " accuracy auroc average_precision mcc cav_norm hyperparameters"
+    ),
+    "scores": (
+        "model layer target concept label variant n_regions n_positive n_negative"
+        " fraction_positive log_ratio derivative effect"
+    ),
+    "motif_sensitivity": (
+        "model layer concept label f1_auc information_content information_content_gc"
+        " motif_length sensitivity"
+    ),
+}
+
+
+@pytest.fixture
+def copy(finished: Study, tmp_path: Path) -> Study:
+    """A finished run that may be changed; times of files are kept."""
+    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))
+
+
+@shared
+@pytest.mark.parametrize("table", CONTRACT)
+def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table):
+    summary = finished.folder / "out/summary"
+    tsv = pd.read_csv(summary / f"{table}.tsv", sep="\t", na_values="NA", dtype={"variant": str})
+    columns = CONTRACT[table].split()
+    assert list(tsv.columns)[: len(columns)] == columns
+    parquet = pq.read_table(summary / f"{table}.parquet").to_pandas()
+    pd.testing.assert_frame_equal(tsv.astype({"label": str}), parquet, check_dtype=False, rtol=1e-5)
+
+
+@shared
+def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
+    summary = finished.folder / "out/summary"
+    concepts = pd.read_csv(summary / "concepts.tsv", sep="\t")
+    rows = concepts.groupby(["model", "layer"]).size().to_dict()
+    # three motifs at 2 and 6 copies, two consensus motifs at 3
+    assert rows == {("small", "conv_2"): 8, ("small", "conv_1"): 2, ("second", "conv_2"): 3}
+    scores = pd.read_csv(summary / "scores.tsv", sep="\t")
+    assert len(scores) == 2 * len(concepts)
+    assert dict(scores.groupby("target")["n_regions"].unique().map(list)) == {
+        "anywhere": [24],
+        "peaks": [20],
+    }
+    assert (scores["n_positive"] + scores["n_negative"] == scores["n_regions"]).all()
+    assert set(concepts["label"]) == {"rich/GC:one", "poor,AT", "mixed", "box", "site"}
+    assert (concepts["n_concept"] == 60).all()
+    assert (concepts["n_control"] == 60).all()
+
+
+@shared
+def test_large_intermediates_are_gone_and_nothing_is_half_written(finished):
+    files = [path.name for path in (finished.folder / "out").rglob("*")]
+    assert not list((finished.folder / "out").rglob("activations/*.parquet"))
+    assert not [name for name in files if name.endswith(".part")]
+
+
+@shared
+def test_second_run_has_nothing_to_do(finished):
+    assert finished.planned() == {}
+
+
+@shared
+def test_one_core_gives_the_same_bytes_as_two(finished, study):
+    result = study.snakemake(cores=1)
+    assert result.returncode == 0, result.stdout
+    assert study.summary() == finished.summary()
+
+
+@shared
+def test_cutting_the_work_into_other_jobs_gives_the_same_tables(finished, study):
+    study.configure(
+        lambda config: config["jobs"].update(concepts_per_cav_job=2, concepts_per_activation_job=5)
+    )
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout
+    tables = {name: data for name, data in study.summary().items() if name.endswith(".tsv")}
+    assert tables == {name: finished.summary()[name] for name in tables}
+
+
+@shared
+def test_other_components_neither_run_the_model_nor_retrain(copy):
+    copy.configure(lambda config: config.update(basis={"components": 3}))
+    assert copy.planned() == {"components": 3, "scores": 6, "summary": 1, "all": 1}
+
+
+@shared
+def test_another_target_does_not_retrain(copy):
+    copy.configure(lambda config: config["targets"].update(more={"regions": "random", "n": 5}))
+    planned = copy.planned()
+    assert planned.pop("attributions") == 3
+    assert planned.pop("scores") == 3
+    assert set(planned) == {"preflight", "summary", "all"}
+
+
+@shared
+def test_a_changed_threshold_of_nothing_but_reporting_reruns_nothing_else(copy):
+    # a comment in the configuration and another order of keys are no change
+    path = copy.folder / "config.yaml"
+    path.write_text("# a comment\n" + path.read_text())
+    assert copy.planned() == {}
+
+
+def test_lint_is_clean(study):
+    result = study.snakemake("--lint")
+    assert result.returncode == 0, result.stdout
+
+
+def test_demo_finds_the_known_truth(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    demo = Study(tmp_path)
+    (tmp_path / "config.yaml").symlink_to(tmp_path / "config/config.yaml")
+    result = demo.snakemake()
+    assert result.returncode == 0, result.stdout
+    truth = pd.read_csv(tmp_path / "resources/demo/truth.tsv", sep="\t").set_index("motif")
+    scores = pd.read_csv(tmp_path / "results/summary/scores.tsv", sep="\t")
+    strongest = scores[(scores["layer"] == "conv_2") & (scores["variant"] == 8)]
+    effect = strongest.set_index("concept")["effect"]
+    used = truth["role"] != "decoy"
+    # on this network, concepts that the labels depend on are all ranked above all decoys
+    assert effect[used[used].index].abs().min() > effect[used[~used].index].abs().max()
+    sign = truth.loc[used, "strength"].apply(lambda value: 1 if value > 0 else -1)
+    assert (effect[used[used].index].apply(lambda value: 1 if value > 0 else -1) == sign).all()
+
+
+@pytest.mark.real
+def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch):
+    monkeypatch.setenv("TPCAV_DATA", str(real_data))
+    shutil.copytree(ROOT / ".test/ctcf", tmp_path / ".test/ctcf")
+    study = Study(tmp_path)
+    (tmp_path / "config.yaml").symlink_to(tmp_path / ".test/ctcf/config.yaml")
+    result = study.snakemake("--cores", str(os.cpu_count()))
+    assert result.returncode == 0, result.stdout
+    summary = tmp_path / "results/ctcf/summary"
+    concepts = pd.read_csv(summary / "concepts.tsv", sep="\t")
+    ctcf = "AC0078:CTCF/CTCFL:C2H2_ZF"
+    linear = concepts[concepts["layer"] == "linear_layer_1"]
+    assert len(linear) == 21
+    f1 = linear[(linear["label"] == ctcf) & (linear["variant"] == 36)]["f1"].item()
+    assert f1 >= 0.90
+    sensitivity = pd.read_csv(summary / "motif_sensitivity.tsv", sep="\t")
+    area = sensitivity[sensitivity["layer"] == "linear_layer_1"].set_index("label")["f1_auc"]
+    assert area.idxmax() == ctcf
+    scores = pd.read_csv(summary / "scores.tsv", sep="\t")
+    own = scores[scores["label"] == ctcf]
+    assert set(own["layer"]) == {"linear_layer_1", "conv_layer_2"}
+    assert (own["n_positive"] == 201).all()
+    assert (own["effect"] > 0).all()
