@@ -59,10 +59,14 @@ class Attribution(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The method `choose_method` settled on, and why."""
+    """The method `choose_method` settled on, and why.
+
+    ``output_change`` is the mean ``|f(x) − f(b)|`` of the probe.
+    """
 
     method: Method
     reason: str
+    output_change: float
 
 
 def attribute(
@@ -132,23 +136,39 @@ def attribute_completely(
     *,
     output: int = 0,
     method: Method = "deeplift",
-    tolerance: float = 0.01,
+    largest_error: float = 0.0,
 ) -> Attribution:
-    """Attribute one batch; double the steps of integrated gradients until it is complete.
+    """Attribute one batch; double the steps of integrated gradients until each row is complete.
 
-    Arguments are those of `attribute`; ``tolerance`` is the largest relative error
-    (`Attribution.relative_error`) of the batch. It may be exceeded where the method is another,
-    or after the last of `STEPS`.
+    Arguments are those of `attribute`; ``largest_error`` is the completeness error, in units of
+    the output, that a row may have. Each row is judged alone, so that its result does not depend
+    on the others in its batch. It may be exceeded where the method is another, or after the last
+    of `STEPS`.
     """
     if method != "integrated_gradients":
         return attribute(model, layer, inputs, baselines, output=output, method=method)
+    settled: Attribution | None = None
+    rows = np.arange(len(inputs[0]))
     for steps in STEPS:
-        batch = attribute(
-            model, layer, inputs, baselines, output=output, method=method, steps=steps
+        chosen = torch.from_numpy(rows)
+        part = attribute(
+            model,
+            layer,
+            tuple(tensor[chosen.to(tensor.device)] for tensor in inputs),
+            tuple(tensor[chosen.to(tensor.device)] for tensor in baselines),
+            output=output,
+            method=method,
+            steps=steps,
         )
-        if batch.relative_error() <= tolerance:
+        if settled is None:
+            settled = part
+        else:
+            for whole, column in zip(settled, part, strict=True):
+                whole[rows] = column
+        rows = rows[part.completeness_error() > largest_error]
+        if len(rows) == 0:
             break
-    return batch
+    return settled  # type: ignore[return-value]
 
 
 def choose_method(
@@ -166,18 +186,19 @@ def choose_method(
     ``auto`` takes DeepLIFT where it is complete within ``tolerance`` on the probe (see
     `Attribution.relative_error`), else integrated gradients.
     """
+    scalar = _Column(model, output)
+    with torch.no_grad():
+        change = float((scalar(*inputs).double() - scalar(*baselines)).abs().mean())
     if method != "auto":
-        return Chosen(method, "asked for")
+        return Chosen(method, "asked for", change)
     try:
         probe = attribute(model, layer, inputs, baselines, output=output, method="deeplift")
     except InputError as problem:
-        return Chosen("integrated_gradients", str(problem))
-    error = probe.relative_error()
-    if error <= tolerance:
-        return Chosen("deeplift", f"complete on a probe (error {error:.2g} of the output change)")
-    return Chosen(
-        "integrated_gradients", f"DeepLIFT is not complete (error {error:.2g} of the output change)"
-    )
+        return Chosen("integrated_gradients", str(problem), change)
+    error = f"error {probe.relative_error():.2g} of the output change"
+    if probe.relative_error() <= tolerance:
+        return Chosen("deeplift", f"complete on a probe ({error})", change)
+    return Chosen("integrated_gradients", f"DeepLIFT is not complete ({error})", change)
 
 
 class _Column(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 import torch
@@ -79,14 +78,35 @@ def attribute_pairs(
         model, layer, *sides(0, PROBE), output=output, method=method, tolerance=tolerance
     )
     log.info("method %s: %s", chosen.method, chosen.reason)
-    settled: Any = {"output": output, "method": chosen.method, "tolerance": tolerance / 2}
-    parts = []
-    total = len(pairs.targets.start)
-    for first in range(0, total, batch_size):
-        batch = attribute_completely(model, layer, *sides(first, batch_size), **settled)
-        parts.append(batch)
-        log.info("%d of %d regions", min(first + batch_size, total), total)
-    result = concatenate(parts)
+
+    def all_batches() -> Attribution:
+        # Completeness is judged against the mean change of the output, estimated on the probe;
+        # half of the tolerance is left for the difference to the mean over all regions.
+        allowed = chosen.output_change * tolerance / 2
+        parts = []
+        total = len(pairs.targets.start)
+        for first in range(0, total, batch_size):
+            parts.append(
+                attribute_completely(
+                    model,
+                    layer,
+                    *sides(first, batch_size),
+                    output=output,
+                    method=chosen.method,
+                    largest_error=allowed,
+                )
+            )
+            log.info("%d of %d regions", min(first + batch_size, total), total)
+        return concatenate(parts)
+
+    result = all_batches()
+    if method == "auto" and chosen.method == "deeplift":
+        error = result.relative_error()
+        if error > tolerance:
+            reason = f"DeepLIFT is complete on a probe only (error {error:.2g} on all regions)"
+            chosen = chosen._replace(method="integrated_gradients", reason=reason)
+            log.info("method %s: %s", chosen.method, chosen.reason)
+            result = all_batches()
     _check(result, layer, chosen, tolerance, force)
     return result, chosen
 

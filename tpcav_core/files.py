@@ -137,8 +137,9 @@ def save_tensors(
     """Write tensors, numbers and strings as a torch file of ``kind``, atomically."""
     import torch
 
-    with atomic(path) as temporary:
-        torch.save({"tpcav": describe(kind, parameters), **content}, temporary)
+    # not by name: torch writes the name of a file into it, and this one is temporary
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save({"tpcav": describe(kind, parameters), **content}, file)
 
 
 def load_tensors(path: str | os.PathLike[str], kind: str, *, mmap: bool = False) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Jobs:
             for index, part in enumerate(_slices(tuple(group), size))
         }
         jobs = cls(config, concepts, chunks)
+        jobs._check_layers()
         for model, entry in config["models"].items():
             check_fit(concepts, entry["window"], model)
             for layer in jobs.layers(model):
@@ -98,6 +99,14 @@ class Jobs:
             )
             for entry in entries
         }
+
+    def _check_layers(self) -> None:
+        for model, entry in self.config["models"].items():
+            if len(self.layers(model)) < len(entry["layers"]):
+                raise InputError(
+                    f"configuration, models.{model}.layers: a layer is listed twice; list it once,"
+                    " with the concepts of both"
+                )
 
     def layer_concepts(self, model: str, layer: str) -> list[Concept]:
         """Return the concepts wanted at a layer."""

@@ -291,9 +291,11 @@ def test_auto_takes_integrated_gradients_where_deeplift_is_silently_wrong(functi
     chosen = choose_method(model, "conv", TARGETS, BASELINES)
     assert chosen.method == "integrated_gradients"
     assert "DeepLIFT is not complete" in chosen.reason
+    allowed = 0.01 * chosen.output_change
     right = attribute_completely(
-        model, "conv", TARGETS, BASELINES, method=chosen.method, tolerance=0.01
+        model, "conv", TARGETS, BASELINES, method=chosen.method, largest_error=allowed
     )
+    assert right.completeness_error().max() <= allowed
     assert right.relative_error() <= 0.01
 
 
@@ -305,7 +307,9 @@ def test_auto_takes_integrated_gradients_where_a_module_is_used_twice():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_asked_for_is_not_tried(method):
-    assert choose_method(nn.Identity(), "none", (), (), method=method) == (method, "asked for")
+    mean = nn.Sequential(nn.Flatten(), nn.AvgPool1d(12))
+    values = (torch.full((2, 12), 3.0),), (torch.zeros(2, 12),)
+    assert choose_method(mean, "none", *values, method=method) == (method, "asked for", 3.0)
 
 
 def test_deeplift_asked_for_on_a_reused_module_is_an_error_with_a_remedy():
@@ -323,15 +327,24 @@ def test_an_unknown_layer_is_named(relu_net):
 
 
 def test_steps_are_doubled_until_a_batch_is_complete(relu_net):
-    coarse = attribute(relu_net, "0", TARGETS, BASELINES, method="integrated_gradients", steps=4)
-    loose, fine = (
-        attribute_completely(
-            relu_net, "0", TARGETS, BASELINES, method="integrated_gradients", tolerance=tolerance
+    def complete(largest_error, inputs=TARGETS, baselines=BASELINES):
+        return attribute_completely(
+            relu_net,
+            "0",
+            inputs,
+            baselines,
+            method="integrated_gradients",
+            largest_error=largest_error,
         )
-        for tolerance in (10.0, 0.03)
-    )
-    assert coarse.relative_error() > loose.relative_error() > 0.03
-    assert fine.relative_error() <= 0.03
+
+    loose, fine = complete(10.0), complete(0.001)
+    assert loose.completeness_error().max() > 0.001
+    assert fine.completeness_error().max() <= 0.001
+    coarse = attribute(relu_net, "0", TARGETS, BASELINES, method="integrated_gradients", steps=32)
+    np.testing.assert_array_equal(loose.multipliers, coarse.multipliers)
+    # a row's result does not depend on the rows beside it
+    alone = complete(0.001, tuple(x[:1] for x in TARGETS), tuple(x[:1] for x in BASELINES))
+    np.testing.assert_allclose(alone.multipliers, fine.multipliers[:1], rtol=1e-4, atol=1e-7)
     same = attribute(relu_net, "0", TARGETS, BASELINES, method="deeplift")
     through = attribute_completely(relu_net, "0", TARGETS, BASELINES, method="deeplift")
     np.testing.assert_array_equal(through.multipliers, same.multipliers)

@@ -36,6 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     adapt = input_adapter(spec.inputs)
     loaded = load_genome(arguments.genome)
     groups = list(_groups(arguments))
+    unknown = set(arguments.ids or ()) - {concept for _, _, concept, _ in groups}
+    if unknown:
+        raise InputError(f"{arguments.recipes[0]}: no concept {min(unknown)!r}; run again")
     wanted = [file.metadata.row_group(index).num_rows for file, index, _, _ in groups]
     if arguments.per_variant:
         wanted = activations.spread_sample(wanted, arguments.per_variant, arguments.at_most)

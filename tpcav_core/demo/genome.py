@@ -71,7 +71,10 @@ def _gc_content(length: int, limits: tuple[float, float], rng: np.random.Generat
     low, high = limits
     # Beta(1, 2): much more GC-poor than GC-rich sequence, as in the human genome (mean 0.41).
     centres = low + (high - low) * rng.beta(1.0, 2.0, 2 + length // ISOCHORE)
-    return np.interp(np.arange(steps) * STEP / ISOCHORE, np.arange(len(centres)), centres)
+    content: np.ndarray = np.interp(
+        np.arange(steps) * STEP / ISOCHORE, np.arange(len(centres)), centres
+    )
+    return content
 
 
 def _dinucleotides(gc: np.ndarray, cpg: float) -> np.ndarray:
@@ -91,7 +94,7 @@ def _dinucleotides(gc: np.ndarray, cpg: float) -> np.ndarray:
         pairs *= (first / pairs.sum(axis=2))[:, :, None]
         pairs *= (second / pairs.sum(axis=1))[:, None, :]
     pairs[:, _C, _G] = fixed
-    return pairs
+    return np.asarray(pairs)
 
 
 def _bases(gc: np.ndarray, cpg: float, rng: np.random.Generator) -> np.ndarray:
@@ -134,14 +137,15 @@ def _masked(length: int, share: float, rng: np.random.Generator) -> np.ndarray:
     runs = 4 + 2 * int(2 * share * length / mean)
     means = np.where(np.arange(runs) % 2, mean, mean * (1 - share) / share)
     ends = np.cumsum(1 + rng.exponential(means).astype(np.int64))
-    return np.searchsorted(ends, np.arange(length), side="right") % 2 == 1
+    run = np.searchsorted(ends, np.arange(length), side="right")
+    return np.asarray(run % 2 == 1)
 
 
 def write_fasta(genome: Genome, masked: np.ndarray, path: Path) -> None:
     """Write a genome as bgzip-compressed FASTA, soft-masked bases in lower case."""
     from Bio.bgzf import BgzfWriter
 
-    with BgzfWriter(path, "wb") as file:
+    with BgzfWriter(path, "wb") as file:  # type: ignore[no-untyped-call]
         for part in _fasta_records(genome, masked):
             file.write(part)
 

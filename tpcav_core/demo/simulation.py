@@ -18,7 +18,7 @@ from ..seeds import generator
 from .genome import Shape, simulate_genome
 
 #: mean number of clusters of each motif in a window; the same for all motifs
-CLUSTERS_PER_WINDOW = 0.25
+CLUSTERS_PER_WINDOW = 0.15
 #: sites of a cluster: homotypic clusters, as regulatory elements have them, are learned in seconds
 SITES_PER_CLUSTER = 4
 #: logit of the label of a window without sites

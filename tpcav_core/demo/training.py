@@ -51,7 +51,9 @@ def train(codes: np.ndarray, labels: np.ndarray, seed: int, epochs: int = EPOCHS
         The network, in eval mode.
     """
     rng = generator(seed, "demo", "training")
-    model = build()
+    # modules draw weights when they are made; these are replaced, and nobody's numbers used up
+    with torch.random.fork_rng(devices=[]):
+        model = build()
     _initialise(model, rng)
     steps = epochs * -(-len(codes) // BATCH_SIZE)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)

@@ -2,13 +2,6 @@
 # The largest files of the workflow: each is removed when the CAVs of its concepts are trained.
 
 
-def wanted_ids(wildcards):
-    """Options that leave out concepts of a chunk that are not wanted at this layer."""
-    if wildcards.chunk == "controls":
-        return []
-    return ["--ids", *ids(CHUNKS[wildcards.model, wildcards.layer][wildcards.chunk])]
-
-
 rule activations:
     input:
         recipes=f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",

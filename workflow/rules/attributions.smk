@@ -1,11 +1,6 @@
 # target regions + model  →  results/{model}/{layer}/attributions/: multipliers at the layer
 
 
-def target_bed(wildcards):
-    regions = CONFIG["targets"][wildcards.target]["regions"]
-    return [] if regions == "random" else [regions]
-
-
 rule attributions:
     input:
         genome=rules.genome.output,

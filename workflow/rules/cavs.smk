@@ -31,17 +31,6 @@ rule gram:
         " --threads {params.threads} --output {output:q} --log {log:q}"
 
 
-def batch_activations(wildcards):
-    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
-    return ancient(
-        f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
-    )
-
-
-def batch_concepts(wildcards):
-    return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
-
-
 rule cavs:
     input:
         activations=batch_activations,

@@ -11,14 +11,6 @@ from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir).parent.parent
 sys.path.insert(0, str(ROOT))
-# jobs find the package in the checkout; where it is not one, the installed package serves
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    dict.fromkeys(
-        [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    )
-)
-
-from tpcav_core import catalogue
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
@@ -58,11 +50,17 @@ wildcard_constraints:
     target="|".join(map(re.escape, CONFIG["targets"])),
 
 
-# `python3` in a rule is the interpreter that runs Snakemake, unless conda environments are asked for
+# Braces are doubled because Snakemake formats the prefix.
+# Jobs find the package in the checkout; where it is not one, the installed package serves.
+# `python3` is the interpreter that runs Snakemake, unless conda environments are asked for.
+PREFIX = (
+    f"export PYTHONPATH={shlex.quote(str(ROOT))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
 if all(
     method.name != "CONDA" for method in workflow.deployment_settings.deployment_method
 ):
-    shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+    PREFIX += f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(PREFIX)
 
 
 def as_json(content):
@@ -126,3 +124,56 @@ def ids(concepts):
 def fingerprints(concepts):
     """Digests of concepts: what defines their examples, whatever else is in the same file."""
     return [concept.fingerprint() for concept in concepts]
+
+
+def chunk_set(wildcards):
+    """The definition of the set a chunk is part of, without what only selects from it."""
+    name = JOBS.chunks[wildcards.chunk][0].set
+    return as_json({"name": name, **CONFIG["concepts"][name], "select": []})
+
+
+def wanted_ids(wildcards):
+    """Options that leave out concepts of a chunk that are not wanted at this layer."""
+    if wildcards.chunk == "controls":
+        return []
+    return ["--ids", *ids(CHUNKS[wildcards.model, wildcards.layer][wildcards.chunk])]
+
+
+def batch_activations(wildcards):
+    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
+    return ancient(
+        f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
+    )
+
+
+def batch_concepts(wildcards):
+    return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
+
+
+def target_bed(wildcards):
+    regions = CONFIG["targets"][wildcards.target]["regions"]
+    return [] if regions == "random" else [regions]
+
+
+def layer_cavs(model, layer):
+    return [
+        f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet"
+        for batch in BATCHES[model, layer]
+    ]
+
+
+def layer_scores(model, layer):
+    return [
+        f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
+        for target in CONFIG["targets"]
+    ]
+
+
+def summary_options():
+    """The files of each (model, layer), as options of the summary step."""
+    options = []
+    for model, layer in JOBS.places():
+        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
+        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
+            options += ["--scores", model, layer, target, path]
+    return options

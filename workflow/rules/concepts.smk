@@ -31,12 +31,6 @@ rule controls:
         " --seed {params.seed} --output {output:q} --log {log:q}"
 
 
-def chunk_set(wildcards):
-    """The definition of the set a chunk is part of, without what only selects from it."""
-    name = JOBS.chunks[wildcards.chunk][0].set
-    return as_json({"name": name, **CONFIG["concepts"][name], "select": []})
-
-
 # A chunk reruns when a concept of its own changes (fingerprints), not when its file does.
 rule concepts:
     input:

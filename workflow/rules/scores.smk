@@ -1,13 +1,6 @@
 # CAVs × multipliers  →  results/{model}/{layer}/scores/{target}.parquet
 
 
-def layer_cavs(model, layer):
-    return [
-        f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet"
-        for batch in BATCHES[model, layer]
-    ]
-
-
 rule scores:
     input:
         cavs=lambda wildcards: layer_cavs(wildcards.model, wildcards.layer),

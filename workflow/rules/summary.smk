@@ -2,23 +2,6 @@
 TABLES = ["concepts", "scores", "motif_sensitivity"]
 
 
-def layer_scores(model, layer):
-    return [
-        f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
-        for target in CONFIG["targets"]
-    ]
-
-
-def summary_options():
-    """The files of each (model, layer), as options of the summary step."""
-    options = []
-    for model, layer in JOBS.places():
-        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
-        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
-            options += ["--scores", model, layer, target, path]
-    return options
-
-
 rule summary:
     input:
         cavs=[path for place in JOBS.places() for path in layer_cavs(*place)],
