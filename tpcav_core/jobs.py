@@ -15,9 +15,6 @@ from typing import Any
 from .catalogue import Concept, check_fit, read_catalogue, select
 from .errors import InputError
 
-#: name of the chunk that holds the controls
-CONTROLS = "controls"
-
 
 @dataclass(frozen=True)
 class Jobs:
@@ -141,10 +138,6 @@ class Jobs:
     def all_layers(self) -> list[str]:
         """Return the names of all layers of all models."""
         return _unique(layer for _, layer in self.places())
-
-    def all_chunks(self) -> list[str]:
-        """Return the names of all chunks, that of the controls included."""
-        return [CONTROLS, *self.chunks]
 
     def all_batches(self) -> list[str]:
         """Return the names of all batches of all layers."""

@@ -39,7 +39,7 @@ class Study:
         """Change the configuration."""
         config = self.config
         change(config)
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(self, *options: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the folder; return its exit status and all it prints."""

@@ -7,7 +7,7 @@ rule activations:
         recipes=f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
         genome=rules.genome.output,
         model=model_files,
-        preflight=ancient(rules.preflight.output),
+        preflight=rules.preflight.output.tsv,
     output:
         temp(f"{RESULTS}/{{model}}/{{layer}}/activations/{{chunk}}.parquet"),
     log:
@@ -23,10 +23,42 @@ rule activations:
         gpu=gpu,
     params:
         model=model_json,
-        ids=wanted_ids,
+        ids=lambda wildcards: ids(
+            CHUNKS[wildcards.model, wildcards.layer][wildcards.chunk]
+        ),
         threads=THREADS,
         code=code_digest("activations"),
     shell:
         "python3 -m tpcav_core activations --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
-        " {params.ids:q} --output {output:q} --log {log:q}"
+        " --ids {params.ids:q} --output {output:q} --log {log:q}"
+
+
+# Kept: every CAV of the layer needs them, also those of concepts added later.
+rule control_activations:
+    input:
+        recipes=rules.controls.output,
+        genome=rules.genome.output,
+        model=model_files,
+        preflight=rules.preflight.output.tsv,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/controls/activations.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/activations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/activations.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=megabytes(6000),
+        runtime=minutes(60),
+        gpu=gpu,
+    params:
+        model=model_json,
+        threads=THREADS,
+        code=code_digest("activations"),
+    shell:
+        "python3 -m tpcav_core activations --model {params.model:q} --layer {wildcards.layer:q}"
+        " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
+        " --output {output:q} --log {log:q}"

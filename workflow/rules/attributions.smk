@@ -7,7 +7,7 @@ rule attributions:
         regions=target_bed,
         exclude=exclude_bed(),
         model=model_files,
-        preflight=ancient(rules.preflight.output),
+        preflight=[rules.preflight.output.tsv, rules.preflight_target.output.tsv],
     output:
         f"{RESULTS}/{{model}}/{{layer}}/attributions/{{target}}.pt",
     log:

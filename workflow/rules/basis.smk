@@ -10,6 +10,7 @@ rule sample:
         ],
         genome=rules.genome.output,
         model=model_files,
+        preflight=rules.preflight.output.tsv,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/basis/sample.parquet",
     log:

@@ -1,15 +1,9 @@
 # activations of a concept and of the controls  →  results/{model}/{layer}/cavs/: one job a concept
-#
-# Activations are ancient: they are remade when some CAV needs them, and that must not retrain the
-# others. What does retrain a CAV: its concept (fingerprints), the scaling, the controls, the code.
 
 
 rule gram:
     input:
-        activations=ancient(
-            f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"
-        ),
-        recipes=rules.controls.output,
+        activations=rules.control_activations.output,
         scaling=rules.scaling.output,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/controls/gram.parquet",
@@ -34,7 +28,7 @@ rule gram:
 rule cavs:
     input:
         activations=batch_activations,
-        controls=ancient(f"{RESULTS}/{{model}}/{{layer}}/activations/controls.parquet"),
+        controls=rules.control_activations.output,
         gram=rules.gram.output,
         scaling=rules.scaling.output,
     output:

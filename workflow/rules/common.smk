@@ -45,7 +45,7 @@ THREADS = CONFIG["jobs"]["threads"]
 wildcard_constraints:
     model="|".join(map(re.escape, CONFIG["models"])),
     layer="|".join(map(re.escape, JOBS.all_layers())),
-    chunk="|".join(map(re.escape, JOBS.all_chunks())),
+    chunk="|".join(map(re.escape, JOBS.chunks)),
     batch="|".join(map(re.escape, JOBS.all_batches())),
     target="|".join(map(re.escape, CONFIG["targets"])),
 
@@ -92,6 +92,13 @@ def model_json(wildcards):
     return as_json(JOBS.model(wildcards.model))
 
 
+def preflight_model(model, layers):
+    """A model and layers to be checked; on the CPU, whatever the model runs on."""
+    return as_json(
+        {model: {"model": {**JOBS.model(model), "device": "cpu"}, "layers": layers}}
+    )
+
+
 def gpu(wildcards):
     """GPUs a step that runs the model asks for."""
     return 0 if CONFIG["models"][wildcards.model]["device"] == "cpu" else 1
@@ -132,18 +139,9 @@ def chunk_set(wildcards):
     return as_json({"name": name, **CONFIG["concepts"][name], "select": []})
 
 
-def wanted_ids(wildcards):
-    """Options that leave out concepts of a chunk that are not wanted at this layer."""
-    if wildcards.chunk == "controls":
-        return []
-    return ["--ids", *ids(CHUNKS[wildcards.model, wildcards.layer][wildcards.chunk])]
-
-
 def batch_activations(wildcards):
     chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
-    return ancient(
-        f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
-    )
+    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
 
 
 def batch_concepts(wildcards):

@@ -5,7 +5,6 @@ rule controls:
     input:
         genome=rules.genome.output,
         exclude=exclude_bed(),
-        preflight=ancient(rules.preflight.output),
     output:
         f"{RESULTS}/{{model}}/concepts/controls.parquet",
     log:
@@ -39,15 +38,12 @@ rule concepts:
         source=lambda wildcards: ancient(
             CONFIG["concepts"][JOBS.chunks[wildcards.chunk][0].set]["file"]
         ),
-        preflight=ancient(rules.preflight.output),
     output:
         f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
     log:
         f"{RESULTS}/logs/{{model}}/concepts/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/concepts/{{chunk}}.tsv"
-    wildcard_constraints:
-        chunk="|".join(map(re.escape, JOBS.chunks)),
     conda:
         "../envs/torch.yaml"
     threads: 1

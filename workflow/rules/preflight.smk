@@ -1,4 +1,4 @@
-# configuration  →  results/catalogue.tsv, the concepts; results/preflight.tsv, models and layers.
+# configuration  →  results/catalogue.tsv, the concepts; results/{model}/{layer}/preflight.tsv
 # Whatever can be wrong is found here, in seconds and on a CPU, before any GPU job starts.
 
 
@@ -26,23 +26,23 @@ rule catalogue:
         "python3 -m tpcav_core catalogue --concepts {params.concepts:q} --output {output.tsv:q} --log {log:q}"
 
 
+# One check per layer and one per target, so that a new layer or target reruns no other. They run
+# before anything else can. Whatever changes a check also changes the steps after it: none of these
+# inputs may be ancient(), since Snakemake 9 does not look for the own reasons of jobs downstream of
+# a job that has to run, and passes nothing on to them through ancient files.
 rule preflight:
     input:
         genome=rules.genome.output,
         exclude=exclude_bed(),
-        models=[file for model in CONFIG["models"] for file in JOBS.model_files(model)],
-        regions=[
-            target["regions"]
-            for target in CONFIG["targets"].values()
-            if target["regions"] != "random"
-        ],
+        model=model_files,
     output:
-        tsv=f"{RESULTS}/preflight.tsv",
-        parquet=f"{RESULTS}/preflight.parquet",
+        tsv=f"{RESULTS}/{{model}}/{{layer}}/preflight.tsv",
+        parquet=f"{RESULTS}/{{model}}/{{layer}}/preflight.parquet",
     log:
-        f"{RESULTS}/logs/preflight.log",
+        f"{RESULTS}/logs/{{model}}/{{layer}}/preflight.log",
     benchmark:
-        f"{RESULTS}/benchmarks/preflight.tsv"
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/preflight.tsv"
+    priority: 100
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -50,20 +50,44 @@ rule preflight:
         mem_mb=megabytes(4000),
         runtime=minutes(20),
     params:
-        models=as_json(
-            {
-                model: {
-                    "model": {**JOBS.model(model), "device": "cpu"},
-                    "layers": list(JOBS.layers(model)),
-                }
-                for model in CONFIG["models"]
-            }
-        ),
-        targets=as_json(CONFIG["targets"]),
+        models=lambda wildcards: preflight_model(wildcards.model, [wildcards.layer]),
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
-        code=code_digest("preflight"),
+    shell:
+        "python3 -m tpcav_core preflight --genome {input.genome:q} --models {params.models:q}"
+        " --targets '{{}}' --sampling {params.sampling:q} --examples {params.examples}"
+        " --seed {params.seed} --output {output.tsv:q} --log {log:q}"
+
+
+rule preflight_target:
+    input:
+        genome=rules.genome.output,
+        exclude=exclude_bed(),
+        regions=target_bed,
+        model=model_files,
+    output:
+        tsv=f"{RESULTS}/{{model}}/targets/{{target}}.tsv",
+        parquet=f"{RESULTS}/{{model}}/targets/{{target}}.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/targets/{{target}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/targets/{{target}}.tsv"
+    priority: 100
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(20),
+    params:
+        models=lambda wildcards: preflight_model(wildcards.model, []),
+        targets=lambda wildcards: as_json(
+            {wildcards.target: CONFIG["targets"][wildcards.target]}
+        ),
+        sampling=sampling_options(),
+        examples=CONFIG["examples"]["per_concept"],
+        seed=SEED,
     shell:
         "python3 -m tpcav_core preflight --genome {input.genome:q} --models {params.models:q}"
         " --targets {params.targets:q} --sampling {params.sampling:q}"

@@ -1,0 +1,61 @@
+"""Documents that can drift from what they describe."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+def config_reference():
+    path = ROOT / "tools" / "config_reference.py"
+    spec = importlib.util.spec_from_file_location("config_reference", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_config_readme_lists_the_keys_of_the_schema():
+    text = (ROOT / "config/README.md").read_text()
+    assert config_reference().updated(text) == text, "run: python tools/config_reference.py"
+
+
+def requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {r.name.lower(): r for r in map(Requirement, project["dependencies"])}
+
+
+def test_constraints_pin_every_requirement_within_its_range():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    for name, requirement in requirements().items():
+        assert Version(pins[name]) in requirement.specifier, name
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy"])
+def test_conda_environments_agree_with_the_requirements(name):
+    content = yaml.safe_load((ROOT / f"workflow/envs/{name}.yaml").read_text())
+    assert content["channels"][0] == "conda-forge"
+    wanted = requirements()
+    own = {CONDA_NAMES.get(key, key): key for key in wanted}
+    for entry in content["dependencies"]:
+        package, version = re.fullmatch(r"(\S+) =(\S+)", entry).groups()
+        if package == "python":
+            assert Version(version) >= Version("3.11")
+        elif package in own:
+            assert Version(version) in wanted[own[package]].specifier, entry
+
+
+def test_links_between_documents_lead_somewhere():
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
