@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -63,52 +64,67 @@ def attribute_pairs(
         InputError: NaN or infinity, or a completeness error above ``tolerance``; gradients are
             never complete and not checked.
     """
-    width = int(pairs.targets.end[0] - pairs.targets.start[0])
-
-    def tensors(regions: Regions, rows: slice) -> tuple[Tensor, ...]:
-        part = take(regions, rows)
-        codes = genome.windows(part.contig, part.start, width, part.strand)
-        return tuple(tensor.to(device) for tensor in adapt(codes))
-
-    def sides(first: int, size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        rows = slice(first, first + size)
-        return tensors(pairs.targets, rows), tensors(pairs.baselines, rows)
-
+    source = _Pairs(genome, pairs, adapt, device)
     chosen = choose_method(
-        model, layer, *sides(0, PROBE), output=output, method=method, tolerance=tolerance
+        model, layer, *source.tensors(0, PROBE), output=output, method=method, tolerance=tolerance
     )
-    log.info("method %s: %s", chosen.method, chosen.reason)
-
-    def all_batches() -> Attribution:
-        # Completeness is judged against the mean change of the output, estimated on the probe;
-        # half of the tolerance is left for the difference to the mean over all regions.
-        allowed = chosen.output_change * tolerance / 2
-        parts = []
-        total = len(pairs.targets.start)
-        for first in range(0, total, batch_size):
-            parts.append(
-                attribute_completely(
-                    model,
-                    layer,
-                    *sides(first, batch_size),
-                    output=output,
-                    method=chosen.method,
-                    largest_error=allowed,
-                )
-            )
-            log.info("%d of %d regions", min(first + batch_size, total), total)
-        return concatenate(parts)
-
-    result = all_batches()
-    if method == "auto" and chosen.method == "deeplift":
-        error = result.relative_error()
-        if error > tolerance:
-            reason = f"DeepLIFT is complete on a probe only (error {error:.2g} on all regions)"
-            chosen = chosen._replace(method="integrated_gradients", reason=reason)
-            log.info("method %s: %s", chosen.method, chosen.reason)
-            result = all_batches()
+    settled: Any = {"output": output, "tolerance": tolerance, "batch_size": batch_size}
+    result = _attribute_all(model, layer, source, chosen, **settled)
+    if method == "auto" and chosen.method == "deeplift" and result.relative_error() > tolerance:
+        reason = f"DeepLIFT is complete on a probe only (error {result.relative_error():.2g})"
+        chosen = chosen._replace(method="integrated_gradients", reason=reason)
+        result = _attribute_all(model, layer, source, chosen, **settled)
     _check(result, layer, chosen, tolerance, force)
     return result, chosen
+
+
+class _Pairs(NamedTuple):
+    """Where the model's inputs for targets and baselines come from."""
+
+    genome: Genome
+    pairs: Pairs
+    adapt: Adapter
+    device: torch.device | str
+
+    def tensors(self, first: int, size: int) -> list[tuple[Tensor, ...]]:
+        """Return the inputs of some targets, and those of their baselines."""
+        return [self._inputs(take(side, slice(first, first + size))) for side in self.pairs]
+
+    def _inputs(self, regions: Regions) -> tuple[Tensor, ...]:
+        width = int(regions.end[0] - regions.start[0])
+        codes = self.genome.windows(regions.contig, regions.start, width, regions.strand)
+        return tuple(tensor.to(self.device) for tensor in self.adapt(codes))
+
+
+def _attribute_all(
+    model: nn.Module,
+    layer: str,
+    source: _Pairs,
+    chosen: Chosen,
+    *,
+    output: int,
+    tolerance: float,
+    batch_size: int,
+) -> Attribution:
+    log.info("method %s: %s", chosen.method, chosen.reason)
+    # Completeness is judged against the mean change of the output, estimated on the probe; half
+    # of the tolerance is left for its difference to the mean over all regions.
+    allowed = chosen.output_change * tolerance / 2
+    parts = []
+    total = len(source.pairs.targets.start)
+    for first in range(0, total, batch_size):
+        parts.append(
+            attribute_completely(
+                model,
+                layer,
+                *source.tensors(first, batch_size),
+                output=output,
+                method=chosen.method,
+                largest_error=allowed,
+            )
+        )
+        log.info("%d of %d regions", min(first + batch_size, total), total)
+    return concatenate(parts)
 
 
 def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, force: bool) -> None:
