@@ -12,10 +12,10 @@ demo: .venv/ready ## run the embedded demo and print its result
 	@echo "data and known truth: resources/demo/"
 
 test: .venv/ready-dev check ## everything: style, types, and the whole test suite
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup tests
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal tests
 
 test-fast: .venv/ready-dev ## what runs in under two minutes
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow" tests
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "not slow" tests
 
 check: .venv/ready-dev ## style, types, workflow lint
 	$(BIN)/ruff check .

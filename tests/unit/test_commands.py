@@ -445,7 +445,7 @@ BAD = {
     "no factory": (
         "activations", lambda w: {"model": {**w.model, "factory": "none.py:build"}}, "none.py"),
     "NaN in the layer": ("activations", nan_weights, "layer '4' gives NaN"),
-    "no such examples": ("activations", lambda w: {"ids": ["none"]}, "no examples in"),
+    "no such examples": ("activations", lambda w: {"ids": ["none"]}, "no concept 'none'"),
     "recipes of another kind": (
         "activations", lambda w: {"recipes": [w.path("gram.parquet")]}, "holds gram"),
     "too many components": ("components", lambda w: {"number": 9}, "only 8 components"),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from safetensors.torch import save_file
 
 from tpcav_core.demo.genome import Shape, simulate_genome, write_fasta
@@ -109,10 +110,14 @@ def study(pristine: Study, tmp_path: Path) -> Study:
 
 
 @pytest.fixture(scope="session")
-def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The study after a complete run on 2 cores; do not change it."""
-    folder = tmp_path_factory.mktemp("finished") / "study"
-    done = Study(Path(shutil.copytree(pristine.folder, folder)))
-    result = done.snakemake()
-    assert result.returncode == 0, result.stdout
-    return done
+def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Study:
+    """The study after a complete run on 2 cores, shared by all test processes; do not change it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            done = Study(Path(shutil.copytree(pristine.folder, f"{folder}.running")))
+            result = done.snakemake()
+            assert result.returncode == 0, result.stdout
+            done.folder.rename(folder)
+    return Study(folder)

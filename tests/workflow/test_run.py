@@ -13,8 +13,6 @@ import pytest
 from .conftest import ROOT, Study
 
 pytestmark = pytest.mark.slow
-#: tests that share the finished run stay in one process, so that it is made once
-shared = pytest.mark.xdist_group("finished")
 
 CONTRACT = {
     "concepts": (
@@ -38,7 +36,6 @@ def copy(finished: Study, tmp_path: Path) -> Study:
     return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))
 
 
-@shared
 @pytest.mark.parametrize("table", CONTRACT)
 def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table):
     summary = finished.folder / "out/summary"
@@ -49,7 +46,6 @@ def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table
     pd.testing.assert_frame_equal(tsv.astype({"label": str}), parquet, check_dtype=False, rtol=1e-5)
 
 
-@shared
 def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
     summary = finished.folder / "out/summary"
     concepts = pd.read_csv(summary / "concepts.tsv", sep="\t")
@@ -68,26 +64,22 @@ def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
     assert (concepts["n_control"] == 60).all()
 
 
-@shared
 def test_large_intermediates_are_gone_and_nothing_is_half_written(finished):
     files = [path.name for path in (finished.folder / "out").rglob("*")]
     assert not list((finished.folder / "out").rglob("activations/*.parquet"))
     assert not [name for name in files if name.endswith(".part")]
 
 
-@shared
 def test_second_run_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
 
-@shared
 def test_one_core_gives_the_same_bytes_as_two(finished, study):
     result = study.snakemake(cores=1)
     assert result.returncode == 0, result.stdout
     assert study.summary() == finished.summary()
 
 
-@shared
 def test_cutting_the_work_into_other_jobs_gives_the_same_tables(finished, study):
     study.configure(
         lambda config: config["jobs"].update(concepts_per_cav_job=2, concepts_per_activation_job=1)
@@ -98,13 +90,11 @@ def test_cutting_the_work_into_other_jobs_gives_the_same_tables(finished, study)
     assert tables == {name: finished.summary()[name] for name in tables}
 
 
-@shared
 def test_other_components_neither_run_the_model_nor_retrain(copy):
     copy.configure(lambda config: config.update(basis={"components": 3}))
     assert copy.planned() == {"components": 3, "scores": 6, "summary": 1, "all": 1}
 
 
-@shared
 def test_another_target_does_not_retrain(copy):
     copy.configure(lambda config: config["targets"].update(more={"regions": "random", "n": 5}))
     assert copy.planned() == {
@@ -116,13 +106,13 @@ def test_another_target_does_not_retrain(copy):
     }
 
 
-@shared
 def test_another_layer_leaves_the_others_alone(copy):
     copy.configure(lambda config: config["models"]["second"]["layers"].append("conv_1"))
     planned = copy.planned()
-    # five concepts in two chunks, two targets
+    # five concepts in two chunks, one of them new to this model; two targets
     assert planned == {
         "preflight": 1,
+        "concepts": 1,
         "activations": 2,
         "control_activations": 1,
         "sample": 1,
@@ -137,7 +127,6 @@ def test_another_layer_leaves_the_others_alone(copy):
     }
 
 
-@shared
 def test_a_comment_in_the_configuration_reruns_nothing(copy):
     path = copy.folder / "config.yaml"
     path.write_text("# a comment\n" + path.read_text())
