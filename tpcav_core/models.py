@@ -29,11 +29,9 @@ __all__ = [
     "load_model",
     "load_object",
     "resolve_device",
-    "stop_at",
 ]
 
 log = logging.getLogger("tpcav_core")
-stop_at = layer_output
 
 WEIGHTS_FORMATS = ("auto", "state_dict", "safetensors", "lightning", "pickled_module")
 

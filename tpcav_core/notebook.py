@@ -216,6 +216,5 @@ def random_pairs(
         window,
         chromosomes=chromosomes,
         exclude=exclude,
-        block_length=int(genome.lengths.max()),
     )
     return pair_with_random(n, starts, window, seed, name, lost=lost)

@@ -128,7 +128,7 @@ def available_starts(
     *,
     chromosomes: Sequence[str] | None = None,
     exclude: Regions | None = None,
-    block_length: int,
+    block_length: int | None = None,
 ) -> tuple[StartRanges, dict[str, int]]:
     """Return every start of a window that is inside one block, known and not excluded.
 
@@ -139,7 +139,7 @@ def available_starts(
         window: width in bp.
         chromosomes: names of the contigs to use; None: all.
         exclude: regions that no window may touch.
-        block_length: bp.
+        block_length: bp; None: each contig is one block.
 
     Returns:
         The acceptable starts, by contig and position, each range inside one block; and the number
@@ -149,6 +149,8 @@ def available_starts(
     Raises:
         InputError: if a contig does not exist or the window fits into none, or into no block.
     """
+    if block_length is None:
+        block_length = int(genome.lengths.max())
     chosen = _chosen_contigs(genome, window, chromosomes, block_length)
     # Positions of all contigs on one line; a reason forbids intervals [from, to) of starts.
     forbidden = _forbidden(genome, window, chosen, exclude)

@@ -72,7 +72,6 @@ def choose_pairs(
         window,
         chromosomes=sampling["chromosomes"],
         exclude=exclude,
-        block_length=int(loaded.lengths.max()),
     )
     what: regions.Regions | int = target["n"]
     if target["regions"] != "random":

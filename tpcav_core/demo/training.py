@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ..inputs import one_hot
 from ..seeds import generator
 from .model import build
 
@@ -18,8 +19,6 @@ LEARNING_RATE = 2e-2
 WEIGHT_DECAY = 5e-2
 #: fixed, since sums over another number of threads round differently
 THREADS = 1
-
-_ONE_HOT = torch.cat([torch.eye(4), torch.zeros(1, 4)])
 
 
 @contextmanager
@@ -31,11 +30,6 @@ def fixed_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def one_hot(codes: np.ndarray) -> Tensor:
-    """Return (n, 4, length) float32 of (n, length) uint8 codes; N is all zero."""
-    return _ONE_HOT[torch.from_numpy(codes).long()].transpose(1, 2).contiguous()
 
 
 def train(codes: np.ndarray, labels: np.ndarray, seed: int, epochs: int = EPOCHS) -> nn.Sequential:
