@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tpcav_core.concepts import Sampling
 from tpcav_core.genome import Genome, read_genome
 from tpcav_core.regions import available_starts
+from tpcav_core.sampling import Sampling
 from tpcav_core.splits import assign_folds
 
 
@@ -105,6 +105,9 @@ def toy_sampling(toy_genome: Genome) -> Callable[..., Sampling]:
     def make(n: int = 60, *, seed: int = 1, test_fraction: float = 0.25) -> Sampling:
         starts, lost = available_starts(toy_genome, WINDOW, block_length=16 * WINDOW)
         folds = assign_folds(starts, seed=seed, test_fraction=test_fraction, folds=3)
-        return Sampling(starts, folds, lost, WINDOW, n, test_fraction, seed)
+        block = 16 * WINDOW
+        return Sampling(
+            starts, folds, lost, WINDOW, n, test_fraction, seed, fold_count=3, block=block
+        )
 
     return make

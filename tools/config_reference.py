@@ -18,16 +18,25 @@ README = ROOT / "config" / "README.md"
 START, END = "<!-- keys: start -->", "<!-- keys: end -->"
 
 
-def rows(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+def rows(
+    schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield (key, type, default, description) of every key, in the order of the schema."""
+    definitions = schema.get("$defs", {}) if definitions is None else definitions
     required = schema.get("required", [])
     for key, part in schema.get("properties", {}).items():
         default = "required" if key in required else _default(part)
         yield f"{prefix}{key}", _type(part), default, part["description"]
         if "properties" in part:
-            yield from rows(part, f"{prefix}{key}.")
+            yield from rows(part, f"{prefix}{key}.", definitions)
         if isinstance(part.get("additionalProperties"), dict):
-            yield from rows(part["additionalProperties"], f"{prefix}{key}.NAME.")
+            yield from rows(part["additionalProperties"], f"{prefix}{key}.NAME.", definitions)
+    for choice in schema.get("allOf", []):
+        source = choice["if"]["properties"]["source"]["const"]
+        name = choice["then"]["$ref"].rpartition("/")[2]
+        others = {k: v for k, v in definitions[name]["properties"].items() if k != "source"}
+        of_source = f"{prefix[:-1]} ({source})."
+        yield from rows({**definitions[name], "properties": others}, of_source, definitions)
 
 
 def _type(part: dict[str, Any]) -> str:

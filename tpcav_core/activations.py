@@ -6,37 +6,35 @@ components and every CAV.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import torch
 
 from . import vectors
-from .concepts import Recipe, realise
+from .concepts import Recipe, constant, realise, take
 from .errors import InputError
 from .genome import Genome
-from .inputs import Inputs
+from .inputs import Adapter, Inputs
 from .layers import layer_output
-
-Adapter = Callable[[np.ndarray], Inputs]
+from .tracks import Tracks
+from .user_inputs import user_inputs
 
 
 def layer_activations(
     model: torch.nn.Module,
     layer: str,
-    adapt: Adapter,
-    codes: Iterable[np.ndarray],
+    batches: Iterable[Inputs],
     *,
     device: torch.device | str = "cpu",
 ) -> Iterator[np.ndarray]:
-    """Yield the activations of batches of sequences at a layer.
+    """Yield the activations of batches of examples at a layer.
 
     Args:
         model: the network, on ``device``.
         layer: name of a module in it.
-        adapt: makes the model's inputs from (n, L) uint8 codes.
-        codes: batches of (n, L) uint8 codes.
+        batches: the model's inputs, see `recipe_inputs`.
         device: where the model is.
 
     Yields:
@@ -45,8 +43,8 @@ def layer_activations(
     Raises:
         InputError: if an activation is not finite.
     """
-    for batch in codes:
-        inputs = tuple(tensor.to(device) for tensor in adapt(batch))
+    for batch in batches:
+        inputs = tuple(tensor.to(device) for tensor in batch)
         output = layer_output(model, layer, inputs)
         # the sum is finite if all values are (unless it overflows), and costs a fifth of the check
         if not bool(output.sum().isfinite()) and not bool(output.isfinite().all()):
@@ -57,10 +55,37 @@ def layer_activations(
         yield output.float().cpu().numpy()
 
 
-def recipe_batches(recipe: Recipe, genome: Genome, batch_size: int) -> Iterator[np.ndarray]:
-    """Yield the sequences of a recipe, (b, window) uint8 codes, ``batch_size`` at a time."""
-    for first in range(0, len(recipe.folds), batch_size):
-        yield realise(recipe, genome, slice(first, first + batch_size))
+def recipe_inputs(
+    recipe: Recipe,
+    genome: Genome | None,
+    adapt: Adapter,
+    batch_size: int,
+    tracks: Tracks | None = None,
+) -> Iterator[Inputs]:
+    """Yield the model's inputs for the examples of a recipe, ``batch_size`` at a time.
+
+    Args:
+        recipe: n examples.
+        genome: the genome; None if the examples are those of a function.
+        adapt: makes the model's inputs from sequences and signal.
+        batch_size: examples at a time.
+        tracks: what the model takes of signal; read where the recipe says, by default at the
+            windows of the sequences.
+    """
+    n = len(recipe.folds)
+    if recipe.call is not None:
+        yield from user_inputs(recipe.call, batch_size, n)
+        return
+    if genome is None:
+        raise InputError("the examples come from a genome, but none was given; set genome.fasta")
+    for first in range(0, n, batch_size):
+        part = take(recipe, slice(first, first + batch_size))
+        codes = realise(part, genome)
+        places = part.signal or part.regions
+        if tracks is None or places is None:
+            yield adapt(codes)
+        else:
+            yield adapt(codes, tracks.values(places))
 
 
 def spread_sample(groups: Sequence[int], per_group: int, at_most: int) -> list[int]:
@@ -88,6 +113,7 @@ def schema(d: int) -> pa.Schema:
         [
             ("concept", name),
             ("variant", name),
+            ("control", name),
             ("example", pa.int32()),
             ("fold", pa.int16()),
             ("activation", vectors.vector_type(d)),
@@ -95,13 +121,11 @@ def schema(d: int) -> pa.Schema:
     )
 
 
-def to_table(concept: str, variant: str, folds: np.ndarray, activations: np.ndarray) -> pa.Table:
-    """Return the activations (n, d) float32 of one variant of one concept as a table."""
+def to_table(group: vectors.Group, folds: np.ndarray, activations: np.ndarray) -> pa.Table:
+    """Return the activations (n, d) float32 of a group of examples as a table."""
     n, d = activations.shape
-    constant = pa.array(np.zeros(n, np.int32))
     columns = [
-        pa.DictionaryArray.from_arrays(constant, pa.array([concept])),
-        pa.DictionaryArray.from_arrays(constant, pa.array([variant])),
+        *(constant(name, n) for name in group),
         np.arange(n, dtype=np.int32),
         folds.astype(np.int16),
         vectors.to_column(activations),

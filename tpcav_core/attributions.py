@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from .errors import InputError
 from .layers import get_layer
+from .strands import as_rows
 
 Method = Literal["auto", "deeplift", "integrated_gradients", "gradient"]
 #: steps of integrated gradients, tried in turn until a batch is complete
@@ -125,7 +126,7 @@ def attribute(
     y, f = _layer_and_output(model, scalar, layer, inputs)
     y_baseline, f_baseline = _layer_and_output(model, scalar, layer, baselines)
     m = multipliers[0] if isinstance(multipliers, tuple) else multipliers
-    return Attribution(_rows(m), y, y_baseline, f, f_baseline)
+    return Attribution(_rows(model, m), y, y_baseline, f, f_baseline)
 
 
 def attribute_completely(
@@ -237,7 +238,14 @@ def _isolated(model: nn.Module) -> Iterator[None]:
 
 
 def _copied(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(value.clone() if isinstance(value, Tensor) else value for value in inputs)
+    return tuple(_copy(value) if isinstance(value, Tensor) else value for value in inputs)
+
+
+def _copy(value: Tensor) -> Tensor:
+    """Return a copy that carries gradients, which what comes of token ids does not by itself."""
+    if value.is_floating_point() and not value.requires_grad:
+        value = value.detach().requires_grad_()
+    return value.clone()
 
 
 def _layer_and_output(
@@ -254,11 +262,11 @@ def _layer_and_output(
             output = scalar(*inputs)
     finally:
         hook.remove()
-    return _rows(seen[0]), output.float().cpu().numpy()
+    return _rows(model, seen[0]), output.float().cpu().numpy()
 
 
-def _rows(tensor: Tensor) -> np.ndarray:
-    return np.asarray(tensor.detach().flatten(1).float().cpu().numpy())
+def _rows(model: nn.Module, tensor: Tensor) -> np.ndarray:
+    return np.asarray(as_rows(model, tensor.detach()).float().cpu().numpy())
 
 
 def concatenate(parts: Iterator[Attribution] | list[Attribution]) -> Attribution:

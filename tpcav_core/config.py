@@ -33,7 +33,7 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     )
     if errors:
         raise InputError(_explain(errors[0]))
-    _fill(result, schema)
+    _fill(result, schema, schema)
     return result
 
 
@@ -58,21 +58,24 @@ def _explain(error: ValidationError) -> str:
     return f"{where}: {error.message}{hint}"
 
 
-def _fill(value: Any, schema: Mapping[str, Any]) -> None:
+def _fill(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> None:
     if isinstance(value, dict):
         for key, part in schema.get("properties", {}).items():
             if "default" in part:
                 value.setdefault(key, copy.deepcopy(part["default"]))
             if key in value:
-                _fill(value[key], part)
+                _fill(value[key], part, root)
         others = schema.get("additionalProperties")
         if isinstance(others, Mapping):
             for item in value.values():
-                _fill(item, others)
+                _fill(item, others, root)
+        for choice in schema.get("allOf", []):
+            if Draft202012Validator(choice["if"]).is_valid(value):
+                _fill(value, root["$defs"][choice["then"]["$ref"].rpartition("/")[2]], root)
     elif isinstance(value, list):
         for item in value:
             for part in schema.get("items", {}).get("oneOf", []):
-                _fill(item, part)
+                _fill(item, part, root)
 
 
 def _expanded(value: Any, place: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,9 +20,11 @@ from .attributions import (
 )
 from .errors import InputError
 from .genome import Genome
-from .inputs import Adapter
+from .inputs import Adapter, Inputs
 from .regions import Regions
 from .targets import Pairs, take
+from .tracks import Tracks
+from .user_inputs import user_inputs
 
 log = logging.getLogger("tpcav_core")
 #: pairs of regions on which the method is tried
@@ -41,6 +44,7 @@ def attribute_pairs(
     force: bool = False,
     batch_size: int = 64,
     device: torch.device | str = "cpu",
+    tracks: Tracks | None = None,
 ) -> tuple[Attribution, Chosen]:
     """Attribute target regions, each against its baseline: all n of them, in batches.
 
@@ -56,6 +60,7 @@ def attribute_pairs(
         force: return attributions that exceed it.
         batch_size: pairs per pass.
         device: where the model is.
+        tracks: signal that the model takes.
 
     Returns:
         The attributions (n rows), and which method made them and why.
@@ -64,11 +69,37 @@ def attribute_pairs(
         InputError: NaN or infinity, or a completeness error above ``tolerance``; gradients are
             never complete and not checked.
     """
-    source = _Pairs(genome, pairs, adapt, device)
-    chosen = choose_method(
-        model, layer, *source.tensors(0, PROBE), output=output, method=method, tolerance=tolerance
+    source = RegionPairs(genome, pairs, adapt, tracks)
+    return attribute_source(
+        model,
+        layer,
+        source,
+        output=output,
+        method=method,
+        tolerance=tolerance,
+        force=force,
+        batch_size=batch_size,
+        device=device,
     )
-    settled: Any = {"output": output, "tolerance": tolerance, "batch_size": batch_size}
+
+
+def attribute_source(
+    model: nn.Module,
+    layer: str,
+    source: PairSource,
+    *,
+    output: int = 0,
+    method: Method = "auto",
+    tolerance: float = 0.01,
+    force: bool = False,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+) -> tuple[Attribution, Chosen]:
+    """Attribute targets from any source, see `attribute_pairs`."""
+    probe = _on_device(next(iter(source.batches(PROBE))), device)
+    chosen = choose_method(model, layer, *probe, output=output, method=method, tolerance=tolerance)
+    settled: Any = {"output": output, "tolerance": tolerance, "device": device}
+    settled["batch_size"] = batch_size
     result = _attribute_all(model, layer, source, chosen, **settled)
     if method == "auto" and chosen.method == "deeplift" and result.relative_error() > tolerance:
         reason = f"DeepLIFT is complete on a probe only (error {result.relative_error():.2g})"
@@ -78,52 +109,92 @@ def attribute_pairs(
     return result, chosen
 
 
-class _Pairs(NamedTuple):
+class PairSource(Protocol):
     """Where the model's inputs for targets and baselines come from."""
+
+    @property
+    def size(self) -> int:
+        """Number of targets."""
+
+    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
+
+
+class RegionPairs(NamedTuple):
+    """Regions of a genome, with the signal there if the model takes any."""
 
     genome: Genome
     pairs: Pairs
     adapt: Adapter
-    device: torch.device | str
+    tracks: Tracks | None = None
 
-    def tensors(self, first: int, size: int) -> list[tuple[Tensor, ...]]:
-        """Return the inputs of some targets, and those of their baselines."""
-        return [self._inputs(take(side, slice(first, first + size))) for side in self.pairs]
+    @property
+    def size(self) -> int:
+        """Number of targets."""
+        return len(self.pairs.targets.start)
 
-    def _inputs(self, regions: Regions) -> tuple[Tensor, ...]:
+    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
+        for first in range(0, self.size, size):
+            rows = slice(first, first + size)
+            yield self._inputs(self.pairs.targets, rows), self._inputs(self.pairs.baselines, rows)
+
+    def _inputs(self, side: Regions, rows: slice) -> Inputs:
+        regions = take(side, rows)
         width = int(regions.end[0] - regions.start[0])
         codes = self.genome.windows(regions.contig, regions.start, width, regions.strand)
-        return tuple(tensor.to(self.device) for tensor in self.adapt(codes))
+        if self.tracks is None:
+            return self.adapt(codes)
+        return self.adapt(codes, self.tracks.values(regions))
+
+
+class FunctionPairs(NamedTuple):
+    """Targets and baselines that functions of the user's yield, see `user_inputs`."""
+
+    size: int
+    targets: str
+    baselines: str
+
+    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
+        sides = (user_inputs(call, size) for call in (self.targets, self.baselines))
+        yield from zip(*sides, strict=True)
+
+
+def _on_device(sides: Iterable[Inputs], device: torch.device | str) -> list[tuple[Tensor, ...]]:
+    return [tuple(tensor.to(device) for tensor in side) for side in sides]
 
 
 def _attribute_all(
     model: nn.Module,
     layer: str,
-    source: _Pairs,
+    source: PairSource,
     chosen: Chosen,
     *,
     output: int,
     tolerance: float,
     batch_size: int,
+    device: torch.device | str,
 ) -> Attribution:
     log.info("method %s: %s", chosen.method, chosen.reason)
     # Completeness is judged against the mean change of the output, estimated on the probe; half
     # of the tolerance is left for its difference to the mean over all regions.
     allowed = chosen.output_change * tolerance / 2
     parts = []
-    total = len(source.pairs.targets.start)
-    for first in range(0, total, batch_size):
+    done = 0
+    for sides in source.batches(batch_size):
         parts.append(
             attribute_completely(
                 model,
                 layer,
-                *source.tensors(first, batch_size),
+                *_on_device(sides, device),
                 output=output,
                 method=chosen.method,
                 largest_error=allowed,
             )
         )
-        log.info("%d of %d regions", min(first + batch_size, total), total)
+        done += len(sides[0][0])
+        log.info("%d of %d regions", done, source.size)
     return concatenate(parts)
 
 

@@ -24,8 +24,8 @@ from .errors import InputError
 #: format version of each kind of file; raise it when the layout of that kind changes.
 FORMATS = {
     "genome": 1,
-    "recipes": 1,
-    "activations": 1,
+    "recipes": 2,
+    "activations": 2,
     "scaling": 1,
     "components": 1,
     "gram": 1,

@@ -1,4 +1,9 @@
-"""From sequence to what a model is called with: codes (n, L) to a tuple of tensors."""
+"""From sequence and signal to what a model is called with: arrays of n rows to tensors of n rows.
+
+Row i of every tensor depends on row i of the arrays alone, whatever the batch. An ambiguous base is
+all zeros in the one-hot forms and ``N`` in strings. Signal arrives complete: what a position
+without data holds was settled by ``missing`` of the track, and adapters pass it on as it is.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +26,10 @@ Inputs = tuple[Tensor, ...]
 
 
 class Adapter(Protocol):
-    """Makes a model's inputs from sequences."""
+    """Makes a model's inputs from sequences and, where the model has tracks, their signal."""
 
     def __call__(self, codes: Codes, tracks: Tracks = None) -> Inputs:
-        """Take codes (n, L) uint8 and tracks (n, tracks, L) or None."""
+        """Take codes (n, L) uint8 and tracks (n, t, L) float32 or None."""
 
 
 _CHANNELS = np.arange(4, dtype=np.uint8)
@@ -58,45 +63,113 @@ def input_adapter(name: str) -> Adapter:
     """Return the adapter that a model's ``inputs`` names.
 
     Args:
-        name: ``one_hot``, ``one_hot_channels_last`` or ``path/to/file.py:function``. The function
-            is called as ``function(sequences, tracks=None)`` with n strings and tracks
-            (n, tracks, L) or None, and returns a tuple of tensors with n rows each, which the
-            model is called with.
+        name: one of
+
+            - ``one_hot``: (n, 4, L) float32, channels A, C, G, T;
+            - ``one_hot_channels_last``: (n, L, 4) float32;
+            - ``one_hot_and_tracks``: two inputs, (n, 4, L) and the signal (n, t, L) float32;
+            - ``one_hot_stacked_tracks``: one input (n, 4 + t, L) float32, bases first;
+            - ``tokenizer:NAME_OR_FOLDER``: token ids and attention mask, each (n, m) int64, see
+              `tpcav_core.tokenizers`;
+            - ``path/to/file.py:function``, called as ``function(sequences, tracks=None)`` with n
+              strings and tracks (n, t, L) or None. It returns a tuple of tensors with n rows each,
+              which the model is called with; a row may not depend on the rows beside it.
 
     Returns:
         ``adapter(codes (n, L) uint8, tracks)``, a tuple of tensors on the CPU.
 
     Raises:
-        InputError: no such adapter or function; when called: the function raises or returns
-            anything else.
+        InputError: no such adapter, function or tokenizer; when called: tracks are missing or not
+            wanted, the function raises or returns anything else.
     """
-    if name in _BUILT_IN:
-        return _without_tracks(name, _BUILT_IN[name])
-    if ":" not in name:
-        raise InputError(
-            f"inputs {name!r}: expected {', '.join(_BUILT_IN)} or path/to/file.py:function"
-            f"{suggest(name, _BUILT_IN)}"
-        )
+    if name.startswith(_TOKENIZER):
+        # tokenizers come from an optional package that takes seconds to import
+        from .tokenizers import tokenizer_adapter
+
+        return _without_tracks(name, tokenizer_adapter(name.removeprefix(_TOKENIZER)))
+    if name in _SEQUENCE:
+        encode = _SEQUENCE[name]
+        return _without_tracks(name, lambda codes: (encode(codes),))
+    if name in _WITH_TRACKS:
+        return _with_tracks(name, _WITH_TRACKS[name])
+    _check_is_function(name)
     function = load_object(name, "inputs")
     if not callable(function):
         raise InputError(f"inputs {name!r}: is a {type(function).__name__}, expected a function")
     return _custom(name, function)
 
 
-_BUILT_IN: dict[str, Callable[[Codes], Tensor]] = {
+def needs_tracks(name: str) -> bool | None:
+    """Return whether the adapter ``name`` needs tracks: None where the user's function decides.
+
+    Nothing is loaded. An adapter that needs none refuses tracks.
+
+    Raises:
+        InputError: no such adapter.
+    """
+    if name in _WITH_TRACKS:
+        return True
+    if name in _SEQUENCE or name.startswith(_TOKENIZER):
+        return False
+    _check_is_function(name)
+    return None
+
+
+def _check_is_function(name: str) -> None:
+    if ":" not in name:
+        names = [*_SEQUENCE, *_WITH_TRACKS]
+        raise InputError(
+            f"inputs {name!r}: expected {', '.join(names)}, {_TOKENIZER}NAME_OR_FOLDER or"
+            f" path/to/file.py:function{suggest(name, names)}"
+        )
+
+
+def _one_hot_and_tracks(codes: Codes, tracks: Tensor) -> Inputs:
+    return one_hot(codes), tracks
+
+
+def _one_hot_stacked_tracks(codes: Codes, tracks: Tensor) -> Inputs:
+    return (torch.cat([one_hot(codes), tracks], dim=1),)
+
+
+_TOKENIZER = "tokenizer:"
+_SEQUENCE: dict[str, Callable[[Codes], Tensor]] = {
     "one_hot": one_hot,
     "one_hot_channels_last": one_hot_channels_last,
 }
+_WITH_TRACKS: dict[str, Callable[[Codes, Tensor], Inputs]] = {
+    "one_hot_and_tracks": _one_hot_and_tracks,
+    "one_hot_stacked_tracks": _one_hot_stacked_tracks,
+}
 
 
-def _without_tracks(name: str, encode: Callable[[Codes], Tensor]) -> Adapter:
+def _without_tracks(name: str, encode: Callable[[Codes], Inputs]) -> Adapter:
     def adapter(codes: Codes, tracks: Tracks = None) -> Inputs:
         if tracks is not None:
             raise InputError(
-                f"inputs {name!r}: takes no tracks; set inputs to path/to/file.py:function that"
-                " takes sequences and tracks"
+                f"inputs {name!r}: takes no tracks; set inputs to {', '.join(_WITH_TRACKS)} or"
+                " path/to/file.py:function that takes sequences and tracks"
             )
-        return (encode(codes),)
+        return encode(codes)
+
+    return adapter
+
+
+def _with_tracks(name: str, encode: Callable[[Codes, Tensor], Inputs]) -> Adapter:
+    def adapter(codes: Codes, tracks: Tracks = None) -> Inputs:
+        if tracks is None:
+            raise InputError(
+                f"inputs {name!r}: needs tracks and got none; list them in `tracks` of the model"
+            )
+        n, length = codes.shape
+        if tracks.ndim != 3 or (len(tracks), tracks.shape[2]) != (n, length):
+            raise InputError(
+                f"inputs {name!r}: tracks have shape {tracks.shape}, expected"
+                f" ({n}, tracks, {length}) for {n} sequences of {length} bases; cut both from the"
+                " same regions"
+            )
+        # a copy: the array may be read-only, and a model may change its inputs in place
+        return encode(codes, torch.from_numpy(np.array(tracks, dtype=np.float32)))
 
     return adapter
 

@@ -12,8 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Concept, check_fit, read_catalogue, select
-from .errors import InputError
+from .catalogue import Concept, check_fit, read_catalogue, resolved, select
+from .controls import OWN, check_control
+from .errors import InputError, suggest
+from .sources import named_files
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Jobs:
         config: the configuration, defaults filled in.
         concepts: all concepts, in the order of the configuration.
         chunks: concepts by name of chunk.
+        controls: definitions of the controls that concepts share, by name.
     """
 
     config: Mapping[str, Any]
     concepts: tuple[Concept, ...]
     chunks: Mapping[str, tuple[Concept, ...]]
+    controls: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Jobs:
@@ -37,15 +41,26 @@ class Jobs:
         Raises:
             InputError: for anything that can be told without reading the genome or a model.
         """
-        concepts = tuple(read_catalogue(config["concepts"]))
+        controls = {"random": {"source": "random"}, **config["controls"]["sets"]}
+        concepts = tuple(
+            read_catalogue(
+                config["concepts"],
+                default_control=config["controls"]["default"],
+                taken=(*controls, *OWN),
+                cache=Path(config["results"]) / ".cache",
+            )
+        )
+        for concept in {concept.set: concept for concept in concepts}.values():
+            check_control(concept, controls)
         size = config["jobs"]["concepts_per_activation_job"]
         chunks = {
             f"{name}-{index:04d}": part
             for name, group in groupby(concepts, key=lambda concept: concept.set)
             for index, part in enumerate(_slices(tuple(group), size))
         }
-        jobs = cls(config, concepts, chunks)
+        jobs = cls(config, concepts, chunks, controls)
         jobs._check_layers()
+        jobs._check_names()
         for model, entry in config["models"].items():
             check_fit(concepts, entry["window"], model)
             for layer in jobs.layers(model):
@@ -54,26 +69,38 @@ class Jobs:
 
     def model(self, model: str) -> dict[str, Any]:
         """Return what `tpcav_core.models.ModelSpec` needs of a model."""
-        return {
-            key: value for key, value in self.config["models"][model].items() if key != "layers"
-        }
+        entry = {**self.config["models"][model]}
+        del entry["layers"]
+        tracks = {name: self.config["tracks"][name] for name in entry["tracks"]}
+        return {**entry, "tracks": tracks}
 
     def model_files(self, model: str) -> list[str]:
         """Return the files a model is made from, those that are paths."""
         entry = self.config["models"][model]
         named = [entry["factory"], entry["inputs"]]
         sources = [name.split(":")[0] for name in named if name and ".py:" in name]
-        files = [*sources, entry["weights"], entry["pickled_classes"]]
+        tracks = [
+            self.config["tracks"][name]["file"]
+            for name in entry["tracks"]
+            if name in self.config["tracks"]
+        ]
+        files = [*sources, entry["weights"], entry["pickled_classes"], *tracks]
         return [file for file in dict.fromkeys(files) if file]
 
     def input_files(self) -> dict[str, str]:
         """Return the files the configuration names, each with its place in it."""
-        genome = self.config["genome"]
-        named = [("genome.fasta", genome["fasta"]), ("genome.exclude", genome["exclude"])]
+        genome = self.config["genome"] or {}
+        named = [(f"genome.{key}", genome.get(key)) for key in ("fasta", "exclude")]
         for model in self.config["models"]:
             named += [(f"models.{model}", file) for file in self.model_files(model)]
+        for track, entry in self.config["tracks"].items():
+            named.append((f"tracks.{track}.file", entry["file"]))
+        for name, definition in self.config["concepts"].items():
+            named += [(f"concepts.{name}", file) for file in named_files(definition)]
+        for name, definition in self.controls.items():
+            named += [(f"controls.sets.{name}", file) for file in named_files(definition)]
         for target, entry in self.config["targets"].items():
-            if entry["regions"] != "random":
+            if entry["regions"] and entry["regions"] != "random":
                 named.append((f"targets.{target}.regions", entry["regions"]))
         return {file: place for place, file in named if file}
 
@@ -104,6 +131,67 @@ class Jobs:
                     f"configuration, models.{model}.layers: a layer is listed twice; list it once,"
                     " with the concepts of both"
                 )
+
+    def _check_names(self) -> None:
+        """Check that tracks and targets name what there is."""
+        tracks = self.config["tracks"]
+        wanted = [
+            (f"concepts.{name}.track", [entry["track"]])
+            for name, entry in self.config["concepts"].items()
+            if "track" in entry
+        ]
+        wanted += [
+            (f"models.{name}.tracks", entry["tracks"])
+            for name, entry in self.config["models"].items()
+        ]
+        for place, names in wanted:
+            for name in names:
+                if name not in tracks:
+                    hint = suggest(name, tracks) or f"; there are {', '.join(tracks) or 'none'}"
+                    raise InputError(f"configuration, {place}: no track {name!r}{hint}")
+        for name, entry in self.config["targets"].items():
+            if bool(entry["regions"]) == bool(entry["function"]):
+                raise InputError(
+                    f"configuration, targets.{name}: expected either regions or function; give one"
+                )
+            if not entry["n"] and (entry["function"] or entry["regions"] == "random"):
+                raise InputError(f"configuration, targets.{name}: set n, how many are wanted")
+        self._check_genome()
+
+    def _check_genome(self) -> None:
+        if self.config["genome"] is not None:
+            return
+        sources = {concept.set: concept.source for concept in self.concepts}
+        sources |= {name: self.controls[name]["source"] for name in self.used_controls()}
+        needing = [name for name, source in sources.items() if source != "function"]
+        needing += [name for name, entry in self.config["targets"].items() if entry["regions"]]
+        if needing:
+            raise InputError(
+                f"configuration, genome: {needing[0]!r} needs a genome; give one, or use functions"
+                " for all concepts, controls and targets"
+            )
+
+    def set_definition(self, name: str) -> dict[str, Any]:
+        """Return the definition of a set with all that it refers to."""
+        return resolved(self.config["concepts"], name, self.config["controls"]["default"])
+
+    def set_files(self, name: str) -> list[str]:
+        """Return the files that the concepts of a set are made from."""
+        definition = self.set_definition(name)
+        files = []
+        while definition:
+            files += named_files(definition)
+            if "track" in definition:
+                files.append(self.config["tracks"][definition["track"]]["file"])
+            definition = definition.get("parent", {})
+        return files
+
+    def used_controls(self, model: str | None = None, layer: str | None = None) -> list[str]:
+        """Return the shared controls of the concepts (of a layer), in their order."""
+        concepts = self.concepts
+        if model is not None and layer is not None:
+            concepts = tuple(self.layer_concepts(model, layer))
+        return _unique(concept.control for concept in concepts if concept.control not in OWN)
 
     def layer_concepts(self, model: str, layer: str) -> list[Concept]:
         """Return the concepts wanted at a layer."""

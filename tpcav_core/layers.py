@@ -1,6 +1,8 @@
 """Named modules of a network: list them, find one, run a forward pass that stops at it.
 
-Nothing here changes the model: hooks are removed and training flags restored, also on error.
+Of a `tpcav_core.strands.StrandAverage`, layers are those of the wrapped model, and shape and d are
+those of both strands, forward first. Nothing here changes the model: hooks are removed and
+training flags restored, also on error.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from .errors import InputError, suggest
 from .inputs import Inputs
+from .strands import as_rows, by_example, strands, unwrapped
 
 _Hook = Callable[[nn.Module, Any, Any], None]
 _LIST_HINT = "`python -m tpcav_core layers` lists them"
@@ -51,7 +54,7 @@ class _LayerReached(BaseException):
 
 def get_layer(model: nn.Module, name: str) -> nn.Module:
     """Return the module called ``name``, or raise `InputError` with the nearest name."""
-    modules: dict[str, nn.Module] = dict(model.named_modules(remove_duplicate=False))
+    modules: dict[str, nn.Module] = dict(unwrapped(model).named_modules(remove_duplicate=False))
     modules.pop("", None)
     if name not in modules:
         raise InputError(
@@ -93,7 +96,7 @@ def layer_output(model: nn.Module, layer: str, inputs: Tensor | Inputs) -> Tenso
             pass
         else:
             raise InputError(_never_called(layer))
-    return _checked_output(layer, reached[0], len(inputs[0])).flatten(1)
+    return as_rows(model, _checked_output(model, layer, reached[0], len(inputs[0])))
 
 
 def list_layers(model: nn.Module, inputs: Tensor | Inputs) -> list[LayerInfo]:
@@ -108,7 +111,7 @@ def list_layers(model: nn.Module, inputs: Tensor | Inputs) -> list[LayerInfo]:
     """
     inputs = _as_tuple(inputs)
     n = len(inputs[0])
-    modules = {name: module for name, module in model.named_modules() if name}
+    modules = {name: module for name, module in unwrapped(model).named_modules() if name}
     calls = dict.fromkeys(modules, 0)
     seen: dict[str, tuple[tuple[int, ...] | None, str]] = {}
 
@@ -116,7 +119,7 @@ def list_layers(model: nn.Module, inputs: Tensor | Inputs) -> list[LayerInfo]:
         def record(module: nn.Module, arguments: Any, output: Any) -> None:
             calls[name] += 1
             if name not in seen:
-                seen[name] = _describe(output, n)
+                seen[name] = _describe(model, output, n)
 
         return record
 
@@ -165,7 +168,7 @@ def check_layer(
             f" choose a layer that is used once ({_LIST_HINT})"
         )
     activations, finite = found[0]
-    tensor = _checked_output(layer, activations, n)
+    tensor = by_example(model, _checked_output(model, layer, activations, n))
     if not finite or not _finite(result):
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
@@ -191,13 +194,13 @@ def _output_shape(result: Any, n: int, output: int) -> tuple[int, ...]:
     return tuple(result.shape[1:])
 
 
-def _checked_output(layer: str, output: Any, n: int) -> Tensor:
+def _checked_output(model: nn.Module, layer: str, output: Any, n: int) -> Tensor:
     if not isinstance(output, Tensor):
         raise InputError(
             f"layer {layer!r}: output is a {type(output).__name__}, expected a tensor;"
             f" choose a layer inside or after it ({_LIST_HINT})"
         )
-    if output.ndim == 0 or len(output) != n:
+    if output.ndim == 0 or len(output) != n * strands(model):
         raise InputError(
             f"layer {layer!r}: output has shape {tuple(output.shape)} for {n} examples, expected"
             f" examples in the first dimension; choose another layer ({_LIST_HINT})"
@@ -227,7 +230,8 @@ def _first_not_finite(model: nn.Module, inputs: Inputs) -> str:
 
         return watch
 
-    layers = [(module, watcher(name)) for name, module in model.named_modules() if name]
+    named = unwrapped(model).named_modules()
+    layers = [(module, watcher(name)) for name, module in named if name]
     with _observed(model, layers):
         model(*inputs)
     where = first[0] if first else "outside of every named layer"
@@ -242,15 +246,15 @@ def _first_tensor(output: Any) -> Tensor | None:
     return output if isinstance(output, Tensor) else None
 
 
-def _describe(output: Any, n: int) -> tuple[tuple[int, ...] | None, str]:
+def _describe(model: nn.Module, output: Any, n: int) -> tuple[tuple[int, ...] | None, str]:
     """Return the shape without examples and the kind of output, as in `LayerInfo`."""
     tensor = _first_tensor(output)
     kind = "tensor" if isinstance(output, Tensor) else type(output).__name__
     if tensor is None:
         return None, kind
-    if tensor.ndim == 0 or len(tensor) != n:
+    if tensor.ndim == 0 or len(tensor) != n * strands(model):
         return tuple(tensor.shape), "not by example" if kind == "tensor" else kind
-    return tuple(tensor.shape[1:]), kind
+    return tuple(by_example(model, tensor).shape[1:]), kind
 
 
 def _finite(output: Any) -> bool:
@@ -265,6 +269,8 @@ def _as_tuple(inputs: Tensor | Inputs) -> Inputs:
 def _forward(model: nn.Module, inputs: Inputs) -> Any:
     try:
         return model(*inputs)
+    except InputError:
+        raise
     except Exception as error:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
         reason = (str(error).splitlines() or [""])[0]

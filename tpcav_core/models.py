@@ -15,6 +15,7 @@ from torch import nn
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
 from .layers import LayerCheck, LayerInfo, check_layer, get_layer, layer_output, list_layers
+from .strands import StrandAverage, check_reversible
 from .weights import load_state, read_pickled_module, read_state
 
 __all__ = [
@@ -41,7 +42,7 @@ class ModelSpec:
     """One model of the configuration. Paths are relative to the working directory.
 
     Attributes:
-        window: length of the sequences the model takes, bases.
+        window: length of the sequences the model takes, bases; None for one that takes no DNA.
         weights: file of weights; None for an untrained network (say so explicitly).
         factory: ``path/to/file.py:function`` or ``package.module:function`` (or a class) that
             returns the `torch.nn.Module`; None only for a whole pickled module.
@@ -51,14 +52,16 @@ class ModelSpec:
             example ``model.``; None finds it.
         allow_pickled_module: opt-in to ``pickled_module``, which runs code of the file.
         pickled_classes: a .py file that defines the classes the pickled module was made of.
-        inputs: ``one_hot`` (n, 4, window), ``one_hot_channels_last`` (n, window, 4) or
-            ``path/to/file.py:function``, see `tpcav_core.inputs`.
+        inputs: name of the adapter that makes the model's inputs, ``one_hot`` (n, 4, window) or
+            one of the others of `tpcav_core.inputs.input_adapter`.
         output: column of the model's output that is explained, from 0.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.
+        reverse_complement: average the output over both strands, see `tpcav_core.strands`.
+        tracks: signal the model takes: by name, ``file`` (bigWig) and ``missing``, see `tracks`.
     """
 
-    window: int
+    window: int | None
     weights: str | None
     factory: str | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
@@ -70,9 +73,13 @@ class ModelSpec:
     output: int = 0
     device: str = "auto"
     batch_size: int = 64
+    tracks: Mapping[str, Any] = field(default_factory=dict)
+    reverse_complement: bool = False
 
     def __post_init__(self) -> None:
         self._check_values()
+        if self.reverse_complement:
+            check_reversible(self.inputs)
         if self.weights_format == "pickled_module":
             self._check_pickled()
         elif self.factory is None:
@@ -88,10 +95,19 @@ class ModelSpec:
     def _check_values(self) -> None:
         texts = ("factory", "weights", "weights_prefix", "pickled_classes")
         expected: list[tuple[tuple[str, ...], str, Any]] = [
-            (("window", "batch_size"), "a whole number above 0", _is_count(1)),
+            (("batch_size",), "a whole number above 0", _is_count(1)),
+            (("window",), "a whole number above 0", lambda x: x is None or _is_count(1)(x)),
             (("output",), "a whole number, 0 or more", _is_count(0)),
-            (("kwargs",), "a mapping of names to values", lambda x: isinstance(x, Mapping)),
-            (("allow_pickled_module",), "true or false", lambda x: isinstance(x, bool)),
+            (
+                ("kwargs", "tracks"),
+                "a mapping of names to values",
+                lambda x: isinstance(x, Mapping),
+            ),
+            (
+                ("allow_pickled_module", "reverse_complement"),
+                "true or false",
+                lambda x: isinstance(x, bool),
+            ),
             (("inputs", "device"), "text", lambda x: isinstance(x, str)),
             (texts, "text or null", lambda x: x is None or isinstance(x, str)),
             (
@@ -166,6 +182,8 @@ def load_model(spec: ModelSpec) -> nn.Module:
         else:
             state = read_state(spec.weights, spec.weights_format)
             load_state(model, state, spec.weights_prefix, spec.weights)
+    if spec.reverse_complement:
+        model = StrandAverage(model, spec.inputs)
     return model.cpu().eval().requires_grad_(False)
 
 

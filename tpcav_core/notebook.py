@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from .activations import layer_activations, recipe_batches
+from .activations import layer_activations, recipe_inputs
 from .attributions import Attribution, Method
 from .basis import Components, Scaling, embed, fit_components, fit_scaling
 from .catalogue import Concept, read_set
 from .commands.components import read_components, write_components
 from .commands.scaling import read_scaling, write_scaling
 from .concepts import Recipe, head
+from .errors import InputError
 from .explain import attribute_pairs
 from .genome import Genome
 from .inputs import Adapter, example_codes, input_adapter
@@ -33,6 +34,7 @@ from .models import ModelSpec, load_model, resolve_device
 from .regions import Regions, available_starts
 from .scores import LayerTargets, layer_targets
 from .targets import Pairs, pair_with_random
+from .tracks import Tracks
 from .training import Examples
 
 
@@ -40,22 +42,26 @@ def motif_concepts(
     path: str | os.PathLike[str],
     copies: Sequence[int] = (4, 8, 16),
     *,
-    format: Literal["meme", "consensus"] = "meme",  # noqa: A002  # the key of the configuration
+    format: Literal["auto", "meme", "jaspar", "consensus"] = "auto",  # noqa: A002  # the key of the configuration
     select: Sequence[str] = (),
     both_strands: bool = True,
-    margin: int = 0,
+    start_margin: int = 0,
+    end_margin: int = 0,
     prefix: str = "",
+    control: str = "random",
 ) -> list[Concept]:
     """Return the motif concepts of a file; the arguments are the keys of the configuration.
 
     Args:
         path: motif file.
         copies: the variants: how many sites are planted into each example.
-        format: MEME minimal, or a table of consensus sequences.
+        format: MEME minimal, JASPAR, or a table of consensus sequences; ``auto`` finds out.
         select: names or ids of the motifs to take, ``*`` and ``?`` allowed; empty for all.
         both_strands: plant each site in either orientation with probability 1/2.
-        margin: bases at either end of the window that stay free of planted sites.
+        start_margin: bases at the start of the window that stay free of planted sites.
+        end_margin: the same at its end.
         prefix: put before the ids.
+        control: what the concepts are told apart from.
 
     Raises:
         InputError: for a file that cannot be used, or a selection that matches nothing.
@@ -67,8 +73,14 @@ def motif_concepts(
         "select": list(select),
         "copies": list(copies),
         "both_strands": both_strands,
-        "margin": margin,
+        "start_margin": start_margin,
+        "end_margin": end_margin,
         "prefix": prefix,
+        "control": control,
+        "drop": [],
+        "sites": "pwm",
+        "bins": 1,
+        "into": None,
     }
     return read_set("motifs", definition)
 
@@ -84,6 +96,7 @@ class ModelLayer:
         output: column of the model's output that is explained.
         batch_size: examples per forward pass.
         device: where the model is.
+        tracks: signal that the model takes.
     """
 
     model: nn.Module
@@ -92,11 +105,12 @@ class ModelLayer:
     output: int = 0
     batch_size: int = 64
     device: torch.device | str = "cpu"
+    tracks: Tracks | None = None
 
     def activations(self, recipe: Recipe, genome: Genome) -> np.ndarray:
         """Return the activations of the n examples of a recipe, (n, d) float32, flattened."""
-        batches = recipe_batches(recipe, genome, self.batch_size)
-        parts = layer_activations(self.model, self.layer, self.adapt, batches, device=self.device)
+        batches = recipe_inputs(recipe, genome, self.adapt, self.batch_size, self.tracks)
+        parts = layer_activations(self.model, self.layer, batches, device=self.device)
         return np.concatenate(list(parts))
 
     def sample(self, recipes: Iterable[Recipe], genome: Genome, per_recipe: int = 10) -> np.ndarray:
@@ -126,6 +140,7 @@ class ModelLayer:
             tolerance=tolerance,
             batch_size=self.batch_size,
             device=self.device,
+            tracks=self.tracks,
         )[0]
 
 
@@ -138,6 +153,8 @@ def wrap(spec: ModelSpec, layer: str) -> ModelLayer:
     device = resolve_device(spec.device)
     model = load_model(spec).to(device)
     adapt = input_adapter(spec.inputs)
+    if spec.window is None or spec.tracks:
+        raise InputError("a notebook wraps models of DNA alone; run the workflow for others")
     inputs = tuple(tensor.to(device) for tensor in adapt(example_codes(2, spec.window)))
     check_layer(model, layer, inputs, spec.output)
     return ModelLayer(model, layer, adapt, spec.output, spec.batch_size, device)

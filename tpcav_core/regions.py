@@ -55,12 +55,23 @@ class StartRanges(NamedTuple):
     block: np.ndarray
 
 
-def read_bed(path: str | os.PathLike[str], genome: Genome) -> Regions:
+def read_bed(
+    path: str | os.PathLike[str],
+    genome: Genome,
+    *,
+    absent: Literal["error", "drop"] = "error",
+) -> Regions:
     """Read a BED file with tab-separated columns, plain or ``.gz``.
 
     The strand is column 6; in a file with fewer columns, column 4 if it is ``+`` or ``-``. Regions
     without a strand are of strand +1. Blank lines, comments, ``track`` and ``browser`` lines and
     a line of column names are skipped.
+
+    Args:
+        path: the file.
+        genome: the genome its regions are of.
+        absent: what to do with regions of contigs that the genome does not have: ``drop`` is for
+            lists of a whole assembly, such as regions to exclude, with a part of its FASTA.
 
     Raises:
         InputError: names the file and the line of the first region that cannot be used.
@@ -69,6 +80,8 @@ def read_bed(path: str | os.PathLike[str], genome: Genome) -> Regions:
     columns = []
     for row in bed_rows(Path(path)):
         if row.chromosome not in numbers:
+            if absent == "drop":
+                continue
             try:
                 genome.index(row.chromosome)
             except InputError as error:
@@ -80,6 +93,11 @@ def read_bed(path: str | os.PathLike[str], genome: Genome) -> Regions:
                 f" ({genome.lengths[number]} bp); is the BED file of another assembly?"
             )
         columns.append((number, row.start, row.end, row.strand))
+    if not columns and absent == "drop":
+        raise InputError(
+            f"{path}: none of its regions is of a contig of the genome"
+            f" ({', '.join(genome.names[:3])} …); is it of another assembly?"
+        )
     if not columns:
         raise InputError(f"{path}: holds no region; expected lines with chromosome, start, end")
     contig, start, end, strand = np.array(columns, np.int64).T
@@ -164,6 +182,44 @@ def available_starts(
     covered.append(total - int(starts.count.sum()))
     lost = dict(zip(REASONS, np.diff(covered).tolist(), strict=True))
     return starts, {**lost, "total": total}
+
+
+def rejection_reasons(
+    genome: Genome,
+    windows: Regions,
+    *,
+    chromosomes: Sequence[str] | None = None,
+    exclude: Regions | None = None,
+    block_length: int | None = None,
+) -> dict[str, np.ndarray]:
+    """Return for each of `REASONS` which windows it rejects, (n,) bool; each the first that holds.
+
+    The options are those of `available_starts`, which finds the windows that nothing rejects.
+    """
+    length = block_length or int(genome.lengths.max())
+    window = int(windows.end[0] - windows.start[0]) if len(windows.start) else 1
+    chosen = _chosen_contigs(genome, window, chromosomes, length)
+    lengths = genome.lengths[windows.contig]
+    outside = (windows.start < 0) | (windows.end > lengths)
+    crossing = windows.start // length != (windows.end - 1) // length
+    line = genome.offsets[windows.contig] + np.clip(windows.start, 0, lengths - 1)
+    forbidden = [_within(line, part) for part in _forbidden(genome, window, chosen, exclude)]
+    forbidden[1] |= outside
+    taken = np.zeros(len(line), bool)
+    result = {}
+    for reason, rejects in zip(REASONS, [*forbidden, crossing], strict=True):
+        result[reason] = rejects & ~taken
+        taken |= rejects
+    return result
+
+
+def _within(positions: np.ndarray, intervals: np.ndarray) -> np.ndarray:
+    """Return (n,) bool, which positions are in one of the intervals (r, 2)."""
+    union = _union(intervals)
+    before = np.searchsorted(union[:, 0], positions, side="right") - 1
+    inside = before >= 0
+    inside[inside] = positions[inside] < union[before[inside], 1]
+    return inside
 
 
 def _chosen_contigs(

@@ -82,51 +82,78 @@ def train_variant(
     z, folds = examples
     own = grams.inner_products(z, z)
     cross = grams.cross_gram(z, control.rows())
-    bounds = np.cumsum([0, *(len(part) for part in control.folds.values())])
+    first = 0
     fits = []
-    for position, (replicate, others) in enumerate(control.folds.items()):
-        side = cross[:, bounds[position] : bounds[position + 1]]
-        gram = np.block([[own, side], [side.T, control.grams[replicate]]])
+    for replicate, others in control.folds.items():
+        used = _balanced(folds, others)
+        side = cross[:, first + used]
+        gram = np.block([[own, side], [side.T, control.grams[replicate][np.ix_(used, used)]]])
         is_concept = np.arange(len(gram)) < len(z)
-        both = np.concatenate([folds, others])
+        both = np.concatenate([folds, others[used]])
         fit = cavs.fit_cav(gram, is_concept, both, grid=penalties, name=name[0])
-        fits.append((fit, is_concept, both))
-    weights, means = _directions([fit.dual for fit, _, _ in fits], z, control.rows, bounds)
+        fits.append(_Fit(fit, is_concept, both, first + used))
+        first += len(others)
+    weights, means = _directions(fits, z, control.rows, first)
     return [
-        _row(name, replicate, fit, is_concept, both, weight, mean)
-        for replicate, (fit, is_concept, both), weight, mean in zip(
-            control.folds, fits, weights, means, strict=True
-        )
+        _row(name, replicate, one, weight, mean)
+        for replicate, one, weight, mean in zip(control.folds, fits, weights, means, strict=True)
     ]
 
 
+class _Fit(NamedTuple):
+    """A classifier, and the examples it was trained and tested on.
+
+    Attributes:
+        fit: the classifier.
+        is_concept: (n + m,) bool.
+        folds: (n + m,) int.
+        control: (m,) which rows of all replicates it was told apart from.
+    """
+
+    fit: cavs.CavFit
+    is_concept: np.ndarray
+    folds: np.ndarray
+    control: np.ndarray
+
+
+def _balanced(folds: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which control examples are used: in training and test at most as many as the concept.
+
+    Precision and F1 depend on the share of positives; so they can be compared between concepts of
+    different size. Control examples are in random order, the first are taken.
+    """
+    parts = [
+        np.flatnonzero(side)[: int(own.sum())]
+        for side, own in ((others == TEST, folds == TEST), (others != TEST, folds != TEST))
+    ]
+    return np.sort(np.concatenate(parts))
+
+
 def _directions(
-    duals: list[np.ndarray],
+    fits: Sequence[_Fit],
     z: np.ndarray,
     control_rows: Callable[[], Iterator[np.ndarray]],
-    bounds: np.ndarray,
+    total: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the CAVs (r, d) and the mean differences (r, d), in one pass over the controls."""
-    n, count = len(z), len(duals)
-    columns = np.zeros((bounds[-1], 2 * count))
-    for index, dual in enumerate(duals):
-        block = slice(bounds[index], bounds[index + 1])
-        columns[block, index] = dual[n:]
-        columns[block, count + index] = -1 / (bounds[index + 1] - bounds[index])
+    n, count = len(z), len(fits)
+    columns = np.zeros((total, 2 * count))
+    for index, one in enumerate(fits):
+        columns[one.control, index] = one.fit.dual[n:]
+        columns[one.control, count + index] = -1 / len(one.control)
     there = grams.combine(columns, control_rows())
-    here = np.stack([dual[:n] for dual in duals]) @ z
+    here = np.stack([one.fit.dual[:n] for one in fits]) @ z
     return there[:count] + here, there[count:] + z.mean(axis=0, dtype=np.float64)
 
 
 def _row(
     name: tuple[str, str],
     replicate: str,
-    fit: cavs.CavFit,
-    is_concept: np.ndarray,
-    folds: np.ndarray,
+    one: _Fit,
     weights: np.ndarray,
     mean_difference: np.ndarray,
 ) -> dict[str, Any]:
+    fit, is_concept, folds, _ = one
     test, train = folds == TEST, folds != TEST
     row: dict[str, Any] = {
         "concept": name[0],

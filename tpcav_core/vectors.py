@@ -7,6 +7,7 @@ fixed-size binary column is a copy. ``numpy.frombuffer(value, "<f4")`` reads one
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -41,20 +42,37 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
-def row_groups(file: pq.ParquetFile, concept: str, variant: str) -> list[int]:
+class Group(NamedTuple):
+    """Whose rows a row group of recipes or activations holds.
+
+    Attributes:
+        concept: id of a concept, or name of a control that concepts share.
+        variant: of the concept, or replicate of that control.
+        control: replicate of the concept's own control; None for the concept's examples.
+    """
+
+    concept: str
+    variant: str
+    control: str | None = None
+
+
+def row_groups(
+    file: pq.ParquetFile, concept: str, variant: str, control: str | None = None
+) -> list[int]:
     """Return the row groups of ``file`` that hold one variant of one concept.
 
-    Every row group of recipes and activations holds rows of one (concept, variant) only.
+    Every row group of recipes and activations holds rows of one `Group` only.
     """
-    return [index for index, name in enumerate(group_names(file)) if name == (concept, variant)]
+    wanted = Group(concept, variant, control)
+    return [index for index, name in enumerate(group_names(file)) if name == wanted]
 
 
-def group_names(file: pq.ParquetFile) -> list[tuple[str, str]]:
-    """Return (concept, variant) of each row group of a file of recipes or activations."""
+def group_names(file: pq.ParquetFile) -> list[Group]:
+    """Return whose rows each row group of a file of recipes or activations holds."""
     names = []
     for index in range(file.num_row_groups):
-        first = file.read_row_group(index, columns=["concept", "variant"]).slice(0, 1)
-        names.append((first["concept"][0].as_py(), first["variant"][0].as_py()))
+        first = file.read_row_group(index, columns=list(Group._fields)).slice(0, 1)
+        names.append(Group(*(first[name][0].as_py() for name in Group._fields)))
     return names
 
 

@@ -384,3 +384,94 @@ def test_several_inputs_are_passed_on():
     )
     assert result.multipliers.shape == (12, 5)
     assert result.relative_error() < 1e-4
+
+
+class Tokens(nn.Module):
+    """Takes token ids and a mask of the tokens that are averaged."""
+
+    def __init__(self, act=nn.ReLU):
+        super().__init__()
+        self.embedding = nn.Embedding(8, 5)
+        self.conv = nn.Conv1d(5, 9, 3, padding=1)
+        self.act = act()
+        self.dense, self.act2 = nn.Linear(9, 7), act()
+        self.last = nn.Linear(7, 2)
+
+    def forward(self, ids, mask):
+        y = self.act(self.conv(self.embedding(ids).transpose(1, 2)))
+        y = (y * mask[:, None]).sum(-1) / mask.sum(-1, keepdim=True)
+        return self.last(self.act2(self.dense(6 * y)))
+
+
+def tokens(seed, last=16):
+    numbers = torch.Generator().manual_seed(seed)
+    mask = (torch.arange(20) < last).long().repeat(6, 1)
+    return torch.randint(0, 8, (6, 20), generator=numbers), mask
+
+
+@pytest.mark.parametrize("layer", ["embedding", "conv", "act", "dense", "act2"])
+def test_whole_numbers_are_inputs(layer):
+    x, baselines = tokens(1), tokens(2)
+    model, smooth = seeded(Tokens), seeded(lambda: Tokens(nn.Softplus))
+    before, ids = state(model), x[0].clone()
+    found = attribute(model, layer, x, baselines, method="deeplift")
+    assert found.relative_error() < 1e-4
+    np.testing.assert_array_equal(found.activations, layer_output(model, layer, x))
+    assert choose_method(model, layer, x, baselines).method == "deeplift"
+    path = attribute(smooth, layer, x, baselines, method="integrated_gradients")
+    assert path.relative_error() < 1e-4
+    assert state(model) == before
+    assert torch.equal(x[0], ids)
+
+
+def test_the_gradient_behind_an_embedding_is_that_of_autograd():
+    model, x = seeded(Tokens), tokens(1)
+    found = attribute(model, "embedding", x, tokens(2), method="gradient")
+    y = model.embedding(x[0]).requires_grad_()
+    rest = model.act(model.conv(y.transpose(1, 2))) * x[1][:, None]
+    output = model.last(model.act2(model.dense(6 * rest.sum(-1) / 16)))[:, 0]
+    (wanted,) = torch.autograd.grad(output.sum(), y)
+    np.testing.assert_allclose(found.multipliers, wanted.flatten(1), atol=1e-6)
+    # tokens that the mask leaves out, beyond the reach of the convolution
+    assert not found.multipliers.reshape(6, 20, 5)[:, 17:].any()
+    assert found.multipliers.reshape(6, 20, 5)[:, :17].any(axis=(0, 2)).all()
+
+
+def test_another_mask_for_the_baseline_shows_as_incompleteness():
+    # it acts after the layer, so the layer's activations do not tell the whole difference
+    x, baselines = tokens(1), tokens(2, last=5)
+    for method in COMPLETE:
+        found = attribute(seeded(Tokens), "conv", x, baselines, method=method)
+        assert found.relative_error() > 0.02
+    for method in COMPLETE:
+        found = attribute(seeded(lambda: Tokens(nn.Softplus)), "dense", x, baselines, method=method)
+        assert method == "deeplift" or found.relative_error() < 1e-4
+
+
+def test_in_place_modules_take_what_carries_no_gradient():
+    model = seeded(
+        lambda: nn.Sequential(nn.Embedding(8, 5), nn.ReLU(inplace=True), nn.Flatten(), nn.ReLU())
+    )
+    found = attribute(model, "2", (tokens(1)[0],), (tokens(2)[0],), method="deeplift", output=7)
+    assert found.relative_error() < 1e-5
+
+
+@pytest.mark.parametrize("layer", ["sequence", "join", "act"])
+def test_an_input_that_enters_after_the_layer_must_be_equal_in_target_and_baseline(layer):
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.flat, self.sequence = nn.Flatten(), nn.Linear(256, 5)
+            self.join, self.act, self.last = nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 1)
+
+        def forward(self, x, tracks):
+            y = torch.cat([self.sequence(self.flat(x)), tracks], 1)
+            return self.last(self.act(self.join(y)))
+
+    numbers = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(12, 3, generator=numbers) for _ in range(2))
+    model = seeded(Late)
+    same = attribute(model, layer, (*TARGETS, one), (*BASELINES, one), method="deeplift")
+    assert same.relative_error() < 1e-4
+    differ = attribute(model, layer, (*TARGETS, one), (*BASELINES, other), method="deeplift")
+    assert (differ.relative_error() > 0.05) == (layer == "sequence")

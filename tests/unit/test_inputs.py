@@ -11,6 +11,7 @@ from tpcav_core.errors import InputError
 from tpcav_core.inputs import (
     example_codes,
     input_adapter,
+    needs_tracks,
     one_hot,
     one_hot_channels_last,
     sequences,
@@ -126,3 +127,73 @@ def test_names_that_are_no_adapter(tmp_path: Path) -> None:
     file = write(tmp_path / "a.py", "encode = 3\n")
     with pytest.raises(InputError, match="is a int, expected a function"):
         input_adapter(f"{file}:encode")
+
+
+TRACKED = ["one_hot_and_tracks", "one_hot_stacked_tracks"]
+TRACKS = np.arange(30, dtype=np.float32).reshape(2, 3, 5)
+
+
+def test_sequence_and_tracks_are_two_inputs() -> None:
+    hot, signal = input_adapter("one_hot_and_tracks")(CODES, TRACKS)
+    assert torch.equal(hot, one_hot(CODES))
+    assert np.array_equal(signal, TRACKS)
+    assert signal.dtype == torch.float32
+
+
+def test_stacked_tracks_follow_the_bases() -> None:
+    (stacked,) = input_adapter("one_hot_stacked_tracks")(CODES, TRACKS)
+    assert stacked.shape == (2, 7, 5)
+    assert torch.equal(stacked[:, :4], one_hot(CODES))
+    assert np.array_equal(stacked[:, 4:], TRACKS)
+
+
+@pytest.mark.parametrize("name", TRACKED)
+def test_tracks_are_copied_and_may_be_read_only_or_of_another_type(name: str) -> None:
+    tracks = TRACKS.astype(np.float64)[:, ::-1]
+    tracks.flags.writeable = False
+    found = input_adapter(name)(CODES, tracks)[-1]
+    assert found.dtype == torch.float32
+    found.zero_()
+    assert tracks[0, 0, 0] == 10
+
+
+@pytest.mark.parametrize("name", TRACKED)
+def test_adapters_that_need_tracks(name: str) -> None:
+    adapter = input_adapter(name)
+    with pytest.raises(InputError, match=f"'{name}': needs tracks and got none; list them in `tr"):
+        adapter(CODES)
+    for tracks in (TRACKS[:1], TRACKS[:, :, :4], TRACKS[:, 0]):
+        message = f"tracks have shape {tracks.shape}, expected (2, tracks, 5) for 2 sequences"
+        with pytest.raises(InputError, match=re.escape(message)):
+            adapter(CODES, tracks)
+
+
+def test_which_adapters_need_tracks() -> None:
+    assert [needs_tracks(name) for name in TRACKED] == [True, True]
+    assert [needs_tracks(name) for name in ("one_hot", "one_hot_channels_last")] == [False, False]
+    assert needs_tracks("no/such/file.py:encode") is None
+    with pytest.raises(InputError, match="did you mean 'one_hot_and_tracks'"):
+        needs_tracks("one_hot_and_track")
+
+
+@pytest.mark.parametrize("name", ["one_hot", "one_hot_channels_last", *TRACKED, "custom"])
+def test_a_row_does_not_depend_on_the_rows_beside_it(name: str, tmp_path: Path) -> None:
+    if name == "custom":
+        name = custom(tmp_path, "return (torch.tensor([[ord(c) for c in s] for s in sequences]),)")
+    rng = np.random.default_rng(4)
+    codes = rng.integers(0, 5, (7, 11), dtype=np.uint8)
+    tracks = rng.random((7, 2, 11), dtype=np.float32) if needs_tracks(name) else None
+    adapter = input_adapter(name)
+    whole = adapter(codes, tracks)
+    for rows in (slice(0, 1), slice(2, 6)):
+        part = adapter(codes[rows], None if tracks is None else tracks[rows])
+        for one, other in zip(part, whole, strict=True):
+            assert torch.equal(one, other[rows])
+
+
+def test_custom_adapter_that_drops_a_row_of_tracks(tmp_path: Path) -> None:
+    body = "return (torch.zeros(len(sequences), 3), torch.from_numpy(tracks[:-1]))"
+    adapter = input_adapter(custom(tmp_path, body))
+    message = "element 1 has shape (1, 3, 5), expected a tuple of tensors with 2 rows"
+    with pytest.raises(InputError, match=re.escape(message)):
+        adapter(CODES, TRACKS)

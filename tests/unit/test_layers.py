@@ -361,3 +361,41 @@ def test_a_sequence_of_n_gives_the_bias_alone(network: Network) -> None:
     found = layer_output(network, "conv.0", one_hot(codes))
     bias = network.conv[0].bias.detach()
     assert torch.allclose(found.reshape(2, 6, 20), bias[None, :, None].expand(2, 6, 20))
+
+
+class Tokens(nn.Module):
+    """Takes token ids and a mask of those that count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(8, 3)
+        self.conv = nn.Conv1d(3, 4, 3, padding=1)
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        y = self.conv(self.embedding(ids).transpose(1, 2)) * mask[:, None]
+        return self.last(y.sum(-1) / mask.sum(-1, keepdim=True))
+
+
+def test_whole_numbers_are_inputs() -> None:
+    numbers = torch.Generator().manual_seed(2)
+    ids = torch.randint(0, 8, (5, 9), generator=numbers)
+    mask = (torch.arange(9) < 7).long().expand(5, 9)
+    model = Tokens().eval()
+    wanted = model.embedding.weight.detach()[ids]
+    assert torch.equal(layer_output(model, "embedding", (ids, mask)), wanted.flatten(1))
+    assert check_layer(model, "conv", (ids, mask), 1) == ((4, 9), 36, (2,))
+    infos = {info.name: info.shape for info in list_layers(model, (ids, mask))}
+    assert infos == {"embedding": (9, 3), "conv": (4, 9), "last": (2,)}
+    # what is masked does not reach the output, but is in the layer before the mask
+    other = ids.clone()
+    other[:, 8] = (ids[:, 8] + 1) % 8
+    assert torch.equal(model(other, mask), model(ids, mask))
+    assert not torch.equal(layer_output(model, "conv", (other, mask)), wanted.flatten(1))
+
+
+def test_a_layer_of_one_value_per_example() -> None:
+    model = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+    x = torch.ones(3, 4)
+    assert layer_output(model, "1", x).shape == (3, 1)
+    assert check_layer(model, "1", x) == ((), 1, ())

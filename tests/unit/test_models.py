@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, one_hot
 from tpcav_core.models import ModelSpec, layer_output, load_model, load_object, resolve_device
+from tpcav_core.strands import StrandAverage
 
 ROOT = Path(__file__).parents[2]
 CTCF = ROOT / ".test" / "ctcf" / "model.py"
@@ -125,6 +126,11 @@ def test_spec_defaults(file: Path) -> None:
         ({"output": -1}, "output is -1, expected a whole number, 0 or more"),
         ({"kwargs": [1]}, "kwargs is [1], expected a mapping"),
         ({"weights": 3}, "weights is 3, expected text or null"),
+        ({"reverse_complement": 1}, "reverse_complement is 1, expected true or false"),
+        (
+            {"reverse_complement": True, "inputs": "encode.py:f"},
+            "reverse_complement is for inputs one_hot,",
+        ),
         ({"inputs": None}, "inputs is None, expected text"),
         ({"weights_format": "onnx"}, "weights_format is 'onnx', expected one of auto, state_dict"),
         ({"allow_pickled_module": "yes"}, "expected true or false"),
@@ -181,6 +187,18 @@ def test_a_loaded_model_is_frozen_in_evaluation_mode(file: Path, network: nn.Mod
     model = load_model(spec(file, weights=str(path)))
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_model_averaged_over_strands(file: Path, network: nn.Module, sequence: Tensor) -> None:
+    path = file.parent / "w.pt"
+    torch.save(network.state_dict(), path)
+    assert not isinstance(load_model(spec(file, weights=str(path))), StrandAverage)
+    model = load_model(spec(file, weights=str(path), reverse_complement=True))
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    both = network(sequence) + network(sequence.flip(1, 2))
+    torch.testing.assert_close(model(sequence), both.detach() / 2)
+    assert layer_output(model, "conv", sequence).shape == (5, 2 * 3 * 12)
 
 
 def test_factories_are_functions_or_classes_in_files_or_packages(file: Path) -> None:

@@ -8,9 +8,16 @@ import pytest
 from scipy.stats import binomtest, chisquare
 
 from tpcav_core.errors import InputError
-from tpcav_core.genome import encode, reverse_complement
+from tpcav_core.genome import decode, encode, reverse_complement
 from tpcav_core.motifs import Motif
-from tpcav_core.planting import Sites, plant, sample_sites
+from tpcav_core.planting import (
+    ORIENTATIONS,
+    MotifPair,
+    Sites,
+    plant,
+    sample_pair_sites,
+    sample_sites,
+)
 
 WINDOW = 100
 
@@ -220,3 +227,180 @@ def test_sites_of_other_windows():
         plant(backgrounds(4), sites)
     with pytest.raises(InputError, match="over an end of windows of 99 bp"):
         plant(backgrounds(3, window=99), sites)
+
+
+# the consensus instead of drawn bases
+
+
+def test_the_consensus_is_planted_on_both_strands():
+    pwm = np.array([[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0, 0.4, 0.4, 0.2], [0.25] * 4])
+    sites = sites_of(Motif("x", (pwm,)), consensus=True)
+    for strand, expected in ((1, "ATCA"), (-1, "TGAT")):
+        bases = sites.bases[sites.strand == strand]
+        assert len(bases) > 100
+        assert (bases == encode(expected)).all()
+
+
+def test_each_pwm_has_its_own_consensus():
+    motif = Motif("two", (random_motif(4).pwms[0], random_motif(7, seed=2).pwms[0]))
+    sites = sites_of(motif, consensus=True, both_strands=False)
+    for pwm in motif.pwms:
+        bases = sites.bases[sites.width == len(pwm)]
+        assert len(bases) > 100
+        assert (bases[:, : len(pwm)] == pwm.argmax(axis=1)).all()
+        assert (bases[:, len(pwm) :] == 4).all()
+
+
+def test_the_consensus_is_planted_where_drawn_bases_would_be():
+    drawn, consensus = (sites_of(SEVERAL, consensus=consensus) for consensus in (False, True))
+    for one, other in zip(drawn[:3], consensus[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# pairs
+
+LEFT = Motif("left", (pwm_of("AACG"),))
+RIGHT = Motif("right", (pwm_of("TTGCCA"),))
+
+
+def pairs_of(pair, n=300, copies=3, window=WINDOW, seed=1, **options):
+    return sample_pair_sites(pair, n, copies, window, np.random.default_rng(seed), **options)
+
+
+def turned_text(text):
+    return text[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+
+@pytest.mark.parametrize("spacing", [0, 3])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_spacing_and_orientation_on_both_strands(orientation, spacing):
+    # "N" as background shows the bases between the two: they stay
+    sites = pairs_of(MotifPair(LEFT, RIGHT, spacing, orientation))
+    planted = plant(np.full((300, WINDOW), 4, np.uint8), sites)
+    first, second = (
+        text if own == "+" else turned_text(text)
+        for text, own in zip(("AACG", "TTGCCA"), orientation, strict=True)
+    )
+    forward = f"{first}{'N' * spacing}{second}"
+    signs = [1 if own == "+" else -1 for own in orientation]
+    turned_round = 0
+    for example in range(300):
+        text = decode(planted[example])
+        for left in range(0, 6, 2):
+            start = sites.start[example, left]
+            strands = sites.strand[example, left : left + 2].tolist()
+            widths = sites.width[example, left : left + 2].tolist()
+            assert sites.start[example, left + 1] == start + widths[0] + spacing
+            is_turned = widths == [6, 4]
+            assert widths in ([4, 6], [6, 4])
+            assert strands == ([-signs[1], -signs[0]] if is_turned else signs)
+            expected = turned_text(forward) if is_turned else forward
+            assert text[start : start + 10 + spacing] == expected
+            turned_round += is_turned
+    assert binomtest(turned_round, 900).pvalue > 1e-3
+    assert ((planted < 4).sum(axis=1) == 30).all()
+
+
+def test_pairs_on_one_strand():
+    sites = pairs_of(MotifPair(LEFT, RIGHT, 2, "+-"), both_strands=False)
+    assert (sites.strand == [1, -1] * 3).all()
+    assert (sites.width == [4, 6] * 3).all()
+    assert (sites.bases[:, ::2] == encode("AACGNN")).all()
+    assert (sites.bases[:, 1::2] == encode("TGGCAA")).all()
+
+
+def test_types_of_pairs():
+    sites = pairs_of(MotifPair(SEVERAL, LEFT, 2, "+-"))
+    assert [column.dtype for column in sites] == [np.int32, np.int8, np.int16, np.uint8]
+    assert sites.start.shape == sites.strand.shape == sites.width.shape == (300, 6)
+    assert sites.bases.shape == (300, 6, 8)
+
+
+@pytest.mark.parametrize(("copies", "margins"), [(1, (0, 0)), (3, (20, 7)), (5, (0, 5))])
+def test_pairs_are_in_order_apart_and_inside_the_margins(copies, margins):
+    pair = MotifPair(SEVERAL, random_motif(5), 4, "-+")
+    sites = pairs_of(pair, 2000, copies, start_margin=margins[0], end_margin=margins[1])
+    ends = sites.start + sites.width
+    assert (sites.start[:, 1:] >= ends[:, :-1]).all()
+    assert (sites.start[:, 1::2] - ends[:, ::2] == 4).all()
+    assert sites.start.min() == margins[0]
+    assert ends.max() == WINDOW - margins[1]
+    for row, column in np.ndindex(sites.start.shape):
+        width = sites.width[row, column]
+        assert (sites.bases[row, column, :width] < 4).all()
+        assert (sites.bases[row, column, width:] == 4).all()
+
+
+def test_every_arrangement_of_pairs_is_equally_likely():
+    pair = MotifPair(Motif("a", (pwm_of("A"),)), Motif("c", (pwm_of("CC"),)), 1, "++")
+    sites = pairs_of(pair, 40_000, 2, window=11)
+    left = Counter(map(tuple, sites.start[:, ::2].tolist()))
+    arrangements = [(a, b + 4) for a, b in combinations_with_replacement(range(4), 2)]
+    assert set(left) == set(arrangements)
+    assert chisquare(list(left.values())).pvalue > 1e-3
+    both = Counter(map(tuple, sites.width[:, ::2].tolist()))
+    assert len(both) == 4
+    assert chisquare(list(both.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_bases_of_pairs_follow_the_pwms(orientation):
+    first, second = random_motif(4, seed=3), random_motif(6, seed=4)
+    sites = pairs_of(MotifPair(first, second, 1, orientation), 10_000, 1)
+    pvalues = []
+    for motif in (first, second):
+        (pwm,) = motif.pwms
+        for strand, matrix in ((1, pwm), (-1, pwm[::-1, ::-1])):
+            bases = sites.bases[(sites.width == len(pwm)) & (sites.strand == strand)]
+            assert len(bases) > 4000
+            pvalues += [
+                chisquare(np.bincount(bases[:, at], minlength=4), row * len(bases)).pvalue
+                for at, row in enumerate(matrix)
+            ]
+    assert min(pvalues) > 1e-4
+
+
+def test_a_motif_paired_with_itself():
+    sites = pairs_of(MotifPair(LEFT, LEFT, 0, "+-"))
+    assert (sites.strand == [1, -1] * 3).all()
+    assert (sites.bases == np.tile(np.stack([encode("AACG"), encode("CGTT")]), (3, 1))).all()
+
+
+def test_consensus_of_pairs():
+    first, second = random_motif(4, seed=3), random_motif(6, seed=4)
+    sites = pairs_of(MotifPair(first, second, 1, "+-"), consensus=True)
+    for motif in (first, second):
+        best = motif.pwms[0].argmax(axis=1).astype(np.uint8)
+        for strand, expected in ((1, best), (-1, reverse_complement(best))):
+            bases = sites.bases[(sites.width == len(best)) & (sites.strand == strand)]
+            assert len(bases) > 100
+            assert (bases[:, : len(best)] == expected).all()
+
+
+def test_what_a_pair_says_of_itself():
+    pair = MotifPair(SEVERAL, RIGHT, 3, "+-")
+    assert pair.label == "several + right, 3 bp, +-"
+    assert pair.length == 8 + 3 + 6
+    assert pair.information_content == pytest.approx(SEVERAL.information_content + 12)
+    assert pair.information_content_gc == pytest.approx(SEVERAL.information_content_gc + 6)
+    assert pair == MotifPair(SEVERAL, RIGHT, 3, "+-")
+    assert len({pair, MotifPair(SEVERAL, RIGHT, 3, "+-"), MotifPair(RIGHT, SEVERAL, 3, "+-")}) == 2
+
+
+def test_bad_pairs():
+    with pytest.raises(InputError, match=r"motif pair 'left .*: spacing -1 bp; expected 0 or more"):
+        MotifPair(LEFT, RIGHT, -1, "++")
+    with pytest.raises(InputError, match=r"orientation '\+'; expected \+\+, \+-, -\+, --"):
+        MotifPair(LEFT, RIGHT, 0, "+")
+    with pytest.raises(
+        InputError,
+        match=r"'left \+ right, 3 bp, \+\+': 8 copies of 13 bp need 104 bp, .* of 100 bp",
+    ):
+        pairs_of(MotifPair(LEFT, RIGHT, 3, "++"), copies=8)
+
+
+@pytest.mark.parametrize(("n", "copies"), [(0, 3), (4, 0)])
+def test_no_pairs_to_plant(n, copies):
+    sites = pairs_of(MotifPair(LEFT, RIGHT, 3, "++"), n, copies)
+    assert sites.bases.shape == (n, 2 * copies, 6)
+    np.testing.assert_array_equal(plant(backgrounds(n), sites), backgrounds(n))

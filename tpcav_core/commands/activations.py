@@ -10,19 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .. import activations, concepts, files, genome, vectors
+from .. import activations, concepts, files, vectors
 from ..concepts import Recipe
 from ..errors import InputError
+from ..genome import Genome
 from ..inputs import input_adapter
 from ..models import load_model
-from .options import add_model_arguments, load_genome, read_model
+from .options import add_model_arguments, load_genome, open_tracks, read_model
 
 log = logging.getLogger("tpcav_core")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
     parser.add_argument("--recipes", nargs="+", required=True, help="recipes, parquet")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
     parser.add_argument("--per-variant", type=int, help="only the first examples of each variant")
@@ -34,36 +35,32 @@ def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
     model = load_model(spec).to(device)
     adapt = input_adapter(spec.inputs)
-    loaded = load_genome(arguments.genome)
+    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    tracks = open_tracks(spec.tracks, loaded)
     groups = list(_groups(arguments))
-    unknown = set(arguments.ids or ()) - {concept for _, _, concept, _ in groups}
+    unknown = set(arguments.ids or ()) - {name.concept for _, _, name in groups}
     if unknown:
         raise InputError(f"{arguments.recipes[0]}: no concept {min(unknown)!r}; run again")
-    wanted = [file.metadata.row_group(index).num_rows for file, index, _, _ in groups]
+    wanted = [file.metadata.row_group(index).num_rows for file, index, _ in groups]
     if arguments.per_variant:
         wanted = activations.spread_sample(wanted, arguments.per_variant, arguments.at_most)
     writer = None
     with files.atomic(arguments.output) as temporary:
         try:
-            for (concept, variant, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
+            for (group, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
                 if n == 0:
                     continue
                 part = concepts.head(recipe, n)
-                sequences = activations.recipe_batches(part, loaded, spec.batch_size)
-                values = np.concatenate(
-                    list(
-                        activations.layer_activations(
-                            model, arguments.layer, adapt, sequences, device=device
-                        )
-                    )
-                )
-                table = activations.to_table(concept, variant, part.folds, values)
+                inputs = activations.recipe_inputs(part, loaded, adapt, spec.batch_size, tracks)
+                parts = activations.layer_activations(model, arguments.layer, inputs, device=device)
+                values = np.concatenate(list(parts))
+                table = activations.to_table(group, part.folds, values)
                 if writer is None:
                     parameters = {"model": arguments.model, "layer": arguments.layer}
                     schema = files.parquet_schema(table.schema, "activations", parameters)
                     writer = pq.ParquetWriter(temporary, schema, **vectors.WRITE_OPTIONS)
                 writer.write_table(pa.table(table.columns, schema=schema), row_group_size=n)
-                log.info("%s %s: %d x %d", concept, variant, *values.shape)
+                log.info("%s: %d x %d", " ".join(filter(None, group)), *values.shape)
         finally:
             if writer is not None:
                 writer.close()
@@ -71,16 +68,18 @@ def run(arguments: argparse.Namespace) -> None:
             raise InputError(f"no examples in {', '.join(arguments.recipes)}; run again")
 
 
-def _groups(arguments: argparse.Namespace) -> Iterator[tuple[pq.ParquetFile, int, str, str]]:
+def _groups(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[pq.ParquetFile, int, vectors.Group]]:
     for path in arguments.recipes:
         file = files.open_parquet(path, "recipes")
-        for index, (concept, variant) in enumerate(vectors.group_names(file)):
-            if arguments.ids is None or concept in arguments.ids:
-                yield file, index, concept, variant
+        for index, name in enumerate(vectors.group_names(file)):
+            if arguments.ids is None or name.concept in arguments.ids:
+                yield file, index, name
 
 
 def _recipes(
-    groups: list[tuple[pq.ParquetFile, int, str, str]], loaded: genome.Genome
-) -> Iterator[tuple[str, str, Recipe]]:
-    for file, index, concept, variant in groups:
-        yield concept, variant, concepts.from_table(file.read_row_group(index), loaded)
+    groups: list[tuple[pq.ParquetFile, int, vectors.Group]], loaded: Genome | None
+) -> Iterator[tuple[vectors.Group, Recipe]]:
+    for file, index, name in groups:
+        yield name, concepts.from_table(file.read_row_group(index), loaded)

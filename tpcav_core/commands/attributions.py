@@ -12,15 +12,16 @@ import torch
 from .. import attributions, files, genome, regions, targets
 from ..attributions import Attribution
 from ..errors import InputError
-from ..explain import attribute_pairs
+from ..explain import FunctionPairs, RegionPairs, attribute_source
 from ..inputs import input_adapter
-from ..models import load_model
-from .options import add_model_arguments, load_genome, read_model
+from ..models import ModelSpec, load_model
+from ..seeds import generator
+from .options import add_model_arguments, load_genome, open_tracks, read_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
     parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
     parser.add_argument("--method", default="auto")
@@ -32,19 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
-    loaded = load_genome(arguments.genome)
+    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
     target = json.loads(arguments.target)
-    pairs = choose_pairs(
-        loaded, target, spec.window, json.loads(arguments.sampling), arguments.seed
-    )
+    source = target_source(loaded, target, spec, json.loads(arguments.sampling), arguments.seed)
     model = load_model(spec).to(device)
     try:
-        result, chosen = attribute_pairs(
+        result, chosen = attribute_source(
             model,
             arguments.layer,
-            input_adapter(spec.inputs),
-            loaded,
-            pairs,
+            source,
             output=spec.output,
             method=arguments.method,
             tolerance=arguments.tolerance,
@@ -54,8 +51,41 @@ def run(arguments: argparse.Namespace) -> None:
         )
     except InputError as error:
         raise InputError(f"target {target['name']!r}: {error}") from error
-    content = _content(result, pairs, loaded, chosen)
+    content = _content(result, source, chosen)
     files.save_tensors(content, arguments.output, "attributions", {"target": target})
+
+
+def target_source(
+    loaded: genome.Genome | None,
+    target: dict[str, Any],
+    spec: ModelSpec,
+    sampling: dict[str, Any],
+    seed: int,
+) -> RegionPairs | FunctionPairs:
+    """Return where the inputs of a target set and its baselines come from."""
+    if target["function"]:
+        return function_pairs(target, seed)
+    if loaded is None or spec.window is None:
+        raise InputError(f"target {target['name']!r}: its regions need a genome and a window")
+    pairs = choose_pairs(loaded, target, spec.window, sampling, seed)
+    return RegionPairs(loaded, pairs, input_adapter(spec.inputs), open_tracks(spec.tracks, loaded))
+
+
+def function_pairs(target: dict[str, Any], seed: int) -> FunctionPairs:
+    """Return the calls of a target's function and of that of its baselines."""
+    calls = []
+    for side, function, kwargs in (
+        ("targets", target["function"], target["kwargs"]),
+        (
+            "baselines",
+            target["baseline_function"] or target["function"],
+            target["baseline_kwargs"],
+        ),
+    ):
+        rng = generator(seed, "targets", target["name"], side)
+        content = {"function": function, "n": target["n"], "kwargs": kwargs}
+        calls.append(json.dumps({**content, "seed": int(rng.integers(0, 2**31))}, sort_keys=True))
+    return FunctionPairs(target["n"], *calls)
 
 
 def choose_pairs(
@@ -66,7 +96,11 @@ def choose_pairs(
     seed: int,
 ) -> targets.Pairs:
     """Return the target regions and their baselines, from the options of a target."""
-    exclude = regions.read_bed(sampling["exclude"], loaded) if sampling["exclude"] else None
+    exclude = (
+        regions.read_bed(sampling["exclude"], loaded, absent="drop")
+        if sampling["exclude"]
+        else None
+    )
     starts, lost = regions.available_starts(
         loaded,
         window,
@@ -86,20 +120,21 @@ def choose_pairs(
 
 
 def _content(
-    result: Attribution, pairs: targets.Pairs, loaded: genome.Genome, chosen: attributions.Chosen
+    result: Attribution, source: RegionPairs | FunctionPairs, chosen: attributions.Chosen
 ) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: torch.from_numpy(np.ascontiguousarray(value))
         for name, value in result._asdict().items()
     }
-    for side, chosen_regions in pairs._asdict().items():
-        content[side] = {
-            name: torch.from_numpy(np.ascontiguousarray(value))
-            for name, value in chosen_regions._asdict().items()
-        }
+    if isinstance(source, RegionPairs):
+        content["contigs"] = list(source.genome.names)
+        for side, chosen_regions in source.pairs._asdict().items():
+            content[side] = {
+                name: torch.from_numpy(np.ascontiguousarray(value))
+                for name, value in chosen_regions._asdict().items()
+            }
     return content | {
         "completeness_error": torch.from_numpy(result.completeness_error()),
-        "contigs": list(loaded.names),
         "method": chosen.method,
         "reason": chosen.reason,
     }

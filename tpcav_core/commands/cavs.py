@@ -7,6 +7,7 @@ than its work.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from .. import cavs, files, vectors
+from .. import cavs, files, grams, vectors
+from ..basis import Scaling
 from ..errors import InputError
 from ..training import Control, Examples, train_variant
 from .gram import read_grams, standardised_rows
@@ -23,8 +25,13 @@ from .scaling import read_scaling
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--activations", required=True, help="activations of concepts, parquet")
-    parser.add_argument("--controls", required=True, help="activations of the controls, parquet")
-    parser.add_argument("--gram", required=True, help="Gram matrices of the controls, parquet")
+    parser.add_argument(
+        "--controls",
+        nargs="*",
+        help="activations of the control that concepts share, parquet; none: each concept's own"
+        " control is in --activations",
+    )
+    parser.add_argument("--gram", nargs="*", help="Gram matrices of the shared control, parquet")
     parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
     parser.add_argument("--penalties", nargs="+", type=float, default=list(cavs.GRID))
@@ -35,34 +42,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     scaling = read_scaling(arguments.scaling)
     concepts = files.open_parquet(arguments.activations, "activations")
-    controls = files.open_parquet(arguments.controls, "activations")
-    control = Control(
-        rows=lambda: standardised_rows(controls, list(range(controls.num_row_groups)), scaling),
-        folds=_control_folds(controls),
-        grams=read_grams(arguments.gram),
-    )
+    shared = _shared_control(arguments, scaling)
     rows = []
-    groups = dict.fromkeys(vectors.group_names(concepts))
-    missing = set(arguments.ids or ()) - {concept for concept, _ in groups}
+    groups = vectors.group_names(concepts)
+    missing = set(arguments.ids or ()) - {name.concept for name in groups}
     if missing:
         raise InputError(f"{arguments.activations}: no concept {sorted(missing)[0]!r}; run again")
     with threadpool_limits(arguments.threads):
-        for concept, variant in groups:
-            if arguments.ids and concept not in arguments.ids:
+        for index, (concept, variant, replicate) in enumerate(groups):
+            if replicate is not None or (arguments.ids and concept not in arguments.ids):
                 continue
-            index = vectors.row_groups(concepts, concept, variant)
-            z = np.concatenate(list(standardised_rows(concepts, index, scaling)))
-            folds = concepts.read_row_groups(index, columns=["fold"])["fold"].to_numpy()
-            examples = Examples(z, folds)
+            control = shared or _own_control(concepts, concept, variant, scaling)
+            examples = _examples(concepts, index, scaling)
             rows += train_variant((concept, variant), examples, control, arguments.penalties)
     _write(rows, arguments)
 
 
-def _control_folds(file: pq.ParquetFile) -> dict[str, np.ndarray]:
-    return {
-        replicate: file.read_row_group(index, columns=["fold"])["fold"].to_numpy()
-        for index, (_, replicate) in enumerate(vectors.group_names(file))
+def _shared_control(arguments: argparse.Namespace, scaling: Scaling) -> Control | None:
+    if not arguments.controls:
+        return None
+    file = files.open_parquet(arguments.controls[0], "activations")
+    return Control(
+        rows=lambda: standardised_rows(file, list(range(file.num_row_groups)), scaling),
+        folds={
+            name.variant: _folds(file, index)
+            for index, name in enumerate(vectors.group_names(file))
+        },
+        grams=read_grams(arguments.gram[0]),
+    )
+
+
+def _own_control(file: pq.ParquetFile, concept: str, variant: str, scaling: Scaling) -> Control:
+    """Return the control that was made from the examples of a variant."""
+    replicates = {
+        name.control: index
+        for index, name in enumerate(vectors.group_names(file))
+        if name[:2] == (concept, variant) and name.control is not None
     }
+    if not replicates:
+        raise InputError(f"no control of concept {concept!r} among its activations; run again")
+
+    def rows() -> Iterator[np.ndarray]:
+        return standardised_rows(file, list(replicates.values()), scaling)
+
+    parts = {name: _examples(file, index, scaling) for name, index in replicates.items()}
+    return Control(
+        rows=rows,
+        folds={name: part.folds for name, part in parts.items()},
+        grams={name: grams.inner_products(part.z, part.z) for name, part in parts.items()},
+    )
+
+
+def _examples(file: pq.ParquetFile, index: int, scaling: Scaling) -> Examples:
+    z = np.concatenate(list(standardised_rows(file, [index], scaling)))
+    return Examples(z, _folds(file, index))
+
+
+def _folds(file: pq.ParquetFile, index: int) -> np.ndarray:
+    folds: np.ndarray = file.read_row_group(index, columns=["fold"])["fold"].to_numpy()
+    return folds
 
 
 def _write(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:

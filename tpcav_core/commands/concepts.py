@@ -11,74 +11,149 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .. import concepts, files, genome, regions
+from .. import concepts, files, regions, sampling
 from ..catalogue import read_set
+from ..concepts import Recipe
+from ..controls import GC_TOLERANCE, OWN, control_recipes, own_control, shared_control
 from ..errors import InputError
+from ..genome import Genome
+from ..seeds import generator
+from ..sources.base import Concept, Setting
+from .options import load_genome, open_tracks
 
 log = logging.getLogger("tpcav_core")
+#: concept, variant, replicate of the concept's own control, examples
+Row = tuple[str, str, str | None, Recipe]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
-    parser.add_argument("--window", type=int, required=True, help="width of an example in bp")
+    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
+    parser.add_argument("--window", type=int, default=0, help="width of an example in bp")
     parser.add_argument("--examples", type=int, required=True, help="examples per variant")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
+    parser.add_argument("--tracks", default="{}", help="JSON: the section `tracks`")
+    parser.add_argument("--model-tracks", nargs="*", help="tracks that the model takes")
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--replicates", type=int, default=0, help="of concepts' own controls")
+    parser.add_argument("--gc-tolerance", type=float, default=GC_TOLERANCE)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--set", help="JSON: name and definition of a set of concepts")
-    what.add_argument("--controls", help="JSON: name and number of replicates of a control")
+    what.add_argument("--controls", help="JSON: name, replicates, definition of a shared control")
     parser.add_argument("--ids", nargs="+", help="concepts of the set (default: all)")
     parser.add_argument("--output", required=True, help="recipes, parquet")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    loaded = genome.genome_from_tensors(files.load_tensors(arguments.genome, "genome", mmap=True))
-    sampling = make_sampling(
-        loaded, arguments.window, arguments.examples, json.loads(arguments.sampling), arguments.seed
-    )
-    parameters = {"window": arguments.window, "seed": arguments.seed, "lost": sampling.lost}
+    setting = make_setting(arguments)
+    names = setting.genome.names if arguments.genome else ()
+    chosen = _concepts(arguments)
+    control = json.loads(arguments.controls) if arguments.controls else None
+    available = {concept.id: concept.availability(setting)._asdict() for concept in chosen}
+    if control:
+        source = shared_control(control["name"], control["definition"])
+        available[control["name"]] = source.availability(setting)._asdict()
+    parameters = {
+        "window": arguments.window,
+        "seed": arguments.seed,
+        "lost": setting.sampling.lost,
+        "availability": available,
+    }
     schema = files.parquet_schema(concepts.SCHEMA, "recipes", parameters)
     with (
         files.atomic(arguments.output) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        for concept, variant, recipe in _recipes(arguments, sampling):
-            table = concepts.to_table(concept, variant, recipe, loaded.names)
+        rows = _controls(control, setting) if control else _recipes(chosen, arguments, setting)
+        for concept, variant, control, recipe in rows:
+            complete = _with_signal(recipe, setting, arguments, concept, variant, control)
+            table = concepts.to_table(concept, variant, complete, names, control)
             writer.write_table(pa.table(table.columns, schema=schema))
-            log.info("%s %s: %d examples", concept, variant, len(recipe.folds))
+            part = "" if control is None else f", control {control}"
+            log.info("%s %s%s: %d examples", concept, variant, part, len(recipe.folds))
+
+
+def make_setting(arguments: argparse.Namespace) -> Setting:
+    """Return what the examples are made from."""
+    options = json.loads(arguments.sampling)
+    if not arguments.genome:
+        split = {key: options[key] for key in ("test_fraction", "folds")}
+        drawn = sampling.placeless_sampling(arguments.examples, seed=arguments.seed, **split)
+        return Setting(None, drawn)  # type: ignore[arg-type]
+    loaded = load_genome(arguments.genome[0])
+    drawn = make_sampling(loaded, arguments.window, arguments.examples, options, arguments.seed)
+    return Setting(loaded, drawn, open_tracks(json.loads(arguments.tracks), loaded))
+
+
+def _concepts(arguments: argparse.Namespace) -> list[Concept]:
+    if not arguments.set:
+        return []
+    definition = json.loads(arguments.set)
+    name = definition.pop("name")
+    found = {concept.id: concept for concept in read_set(name, definition)}
+    for identity in arguments.ids or ():
+        if identity not in found:
+            raise InputError(f"no concept {identity!r} in concepts.{name}; run again")
+    return [found[identity] for identity in arguments.ids or found]
 
 
 def _recipes(
-    arguments: argparse.Namespace, sampling: concepts.Sampling
-) -> Iterator[tuple[str, str, concepts.Recipe]]:
-    if arguments.controls:
-        control = json.loads(arguments.controls)
-        for variant, recipe in concepts.control_recipes(
-            control["name"], control["replicates"], sampling
-        ):
-            yield control["name"], variant, recipe
-        return
-    definition = json.loads(arguments.set)
-    chosen = {concept.id: concept for concept in read_set(definition.pop("name"), definition)}
-    for identity in arguments.ids or chosen:
-        if identity not in chosen:
-            raise InputError(f"no concept {identity!r} in {definition['file']}; run again")
-        for variant, recipe in concepts.motif_recipes(chosen[identity], sampling):
-            yield identity, variant, recipe
+    chosen: list[Concept], arguments: argparse.Namespace, setting: Setting
+) -> Iterator[Row]:
+    for concept in chosen:
+        for variant, recipe in concept.recipes(setting):
+            _check_call(recipe)
+            yield concept.id, variant, None, recipe
+            for replicate in range(arguments.replicates if concept.control in OWN else 0):
+                control = own_control(
+                    concept,
+                    variant,
+                    recipe,
+                    replicate,
+                    setting,
+                    gc_tolerance=arguments.gc_tolerance,
+                )
+                yield concept.id, variant, str(replicate), control
+
+
+def _controls(control: dict[str, Any], setting: Setting) -> Iterator[Row]:
+    name = control["name"]
+    rows = control_recipes(name, control["replicates"], setting, control["definition"])
+    for variant, recipe in rows:
+        _check_call(recipe)
+        yield name, variant, None, recipe
+
+
+def _check_call(recipe: Recipe) -> None:
+    """Run a function of the user's to its end, so that what is wrong with it shows early."""
+    if recipe.call is not None:
+        from ..user_inputs import check_call
+
+        log.info("%s: examples of shapes %s", recipe.call, check_call(recipe.call))
+
+
+def _with_signal(
+    recipe: Recipe, setting: Setting, arguments: argparse.Namespace, *purpose: str | None
+) -> Recipe:
+    """Give examples without a place, for a model that takes signal, that of random windows."""
+    placeless = recipe.regions is None and recipe.signal is None and recipe.call is None
+    if not (placeless and arguments.model_tracks):
+        return recipe
+    rng = generator(arguments.seed, "signal", *(str(part) for part in purpose))
+    return recipe._replace(signal=sampling.draw_in_folds(setting.sampling, recipe.folds, rng))
 
 
 def make_sampling(
-    loaded: genome.Genome, window: int, examples: int, options: dict[str, Any], seed: int
-) -> concepts.Sampling:
+    loaded: Genome, window: int, examples: int, options: dict[str, Any], seed: int
+) -> sampling.Sampling:
     """Return how windows are drawn, from the ``--sampling`` options."""
-    exclude = regions.read_bed(options["exclude"], loaded) if options["exclude"] else None
-    return concepts.window_sampling(
+    exclude = options["exclude"]
+    return sampling.window_sampling(
         loaded,
         window,
         examples,
         seed=seed,
         chromosomes=options["chromosomes"],
-        exclude=exclude,
+        exclude=regions.read_bed(exclude, loaded, absent="drop") if exclude else None,
         test_fraction=options["test_fraction"],
         folds=options["folds"],
         block=options["block_length"],

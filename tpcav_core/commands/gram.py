@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     scaling = read_scaling(arguments.scaling)
     columns = []
     with threadpool_limits(arguments.threads):
-        for index, (control, replicate) in enumerate(vectors.group_names(file)):
+        for index, (control, replicate, _) in enumerate(vectors.group_names(file)):
             z = np.concatenate(list(standardised_rows(file, [index], scaling)))
             gram = grams.inner_products(z, z)
             columns.append(

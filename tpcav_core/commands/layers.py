@@ -34,7 +34,7 @@ def read_model_argument(
     """
     if model is not None:
         if model.startswith("@"):
-            return _spec(model[1:], _read_yaml(model[1:]))
+            return _spec(model[1:], read_yaml(model[1:]))
         try:
             content = json.loads(model)
         except json.JSONDecodeError as error:
@@ -44,7 +44,7 @@ def read_model_argument(
         return _spec("--model", content)
     if configfile is None:
         raise InputError("no model given; give --model or --configfile")
-    models = _read_yaml(configfile).get("models")
+    models = read_yaml(configfile).get("models")
     if not isinstance(models, Mapping) or not models:
         raise InputError(f"{configfile}: no models; expected `models:` with a name for each")
     if name is None:
@@ -73,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     spec = read_model_argument(arguments.model, arguments.configfile, arguments.name)
     device = resolve_device(spec.device)
+    if spec.window is None or spec.tracks:
+        raise InputError(
+            "layers are listed with random DNA, but the model takes other inputs; see the preflight"
+            " table of a run, or print(model)"
+        )
     inputs = input_adapter(spec.inputs)(example_codes(2, spec.window))
     model = load_model(spec).to(device)
     layers = list_layers(model, tuple(tensor.to(device) for tensor in inputs))
@@ -114,7 +119,12 @@ def _spec(source: str, content: Any) -> ModelSpec:
         raise InputError(f"{source}: {error}") from None
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def read_yaml(path: str) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        InputError: if it cannot be read or holds none.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

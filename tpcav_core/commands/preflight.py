@@ -11,23 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import concepts, genome
 from ..errors import InputError
-from ..inputs import input_adapter
+from ..explain import FunctionPairs
+from ..genome import Genome
+from ..inputs import Inputs, input_adapter
 from ..layers import check_layer
 from ..models import ModelSpec, load_model, resolve_device
-from ..seeds import generator
-from ..splits import split_regions
-from .attributions import choose_pairs
+from ..regions import Regions
+from ..sampling import draw_windows
+from ..user_inputs import check_call, user_inputs
+from .attributions import target_source
 from .concepts import make_sampling
-from .options import load_genome
+from .options import load_genome, open_tracks
 from .summary import write_table
 
 log = logging.getLogger("tpcav_core")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
+    parser.add_argument("--call", help="JSON: a function's call, where there is no genome")
     parser.add_argument("--models", required=True, help="JSON: model and layers by name")
     parser.add_argument("--targets", required=True, help="JSON: targets by name")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
@@ -37,17 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    loaded = load_genome(arguments.genome)
-    options = json.loads(arguments.sampling)
+    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
     rows = []
     for name, content in json.loads(arguments.models).items():
         try:
             spec = ModelSpec.from_dict(content["model"])
-            sampling = make_sampling(
-                loaded, spec.window, arguments.examples, options, arguments.seed
-            )
-            codes = _check_regions(loaded, sampling, arguments)
-            rows += [{"model": name, **row} for row in check_model(spec, content["layers"], codes)]
+            inputs = _example_inputs(loaded, spec, arguments)
+            rows += [{"model": name, **row} for row in check_model(spec, content["layers"], inputs)]
         except InputError as error:
             raise InputError(f"model {name!r}: {error}") from error
     table = pd.DataFrame(rows)
@@ -55,34 +54,40 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(table, Path(arguments.output).with_suffix(""))
 
 
-def _check_regions(
-    loaded: genome.Genome, sampling: concepts.Sampling, arguments: argparse.Namespace
-) -> np.ndarray:
-    """Draw what will be drawn; return two windows, (2, window) uint8 codes."""
-    regions, _ = split_regions(
-        sampling.starts,
-        sampling.folds,
-        sampling.n,
-        sampling.window,
-        generator(sampling.seed, "preflight"),
-        test_fraction=sampling.test_fraction,
-        lost=sampling.lost,
-    )
-    for name, target in json.loads(arguments.targets).items():
-        options = json.loads(arguments.sampling)
-        choose_pairs(loaded, {"name": name, **target}, sampling.window, options, arguments.seed)
+def _example_inputs(
+    loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace
+) -> Inputs:
+    """Draw what will be drawn; return the model's inputs for two examples."""
+    options = json.loads(arguments.sampling)
+    for name, content in json.loads(arguments.targets).items():
+        target = {"name": name, **content}
+        source = target_source(loaded, target, spec, options, arguments.seed)
+        if isinstance(source, FunctionPairs):
+            check_call(source.targets)
+            check_call(source.baselines)
+    if loaded is None:
+        return next(user_inputs(arguments.call, 2, 2))
+    if spec.window is None:
+        raise InputError("it has no window; set the length of the sequences it takes")
+    sampling = make_sampling(loaded, spec.window, arguments.examples, options, arguments.seed)
+    regions, _ = draw_windows(sampling, "preflight")
     lost = ", ".join(f"{reason} {number:,}" for reason, number in sampling.lost.items())
     log.info("start positions not used, by reason: %s", lost)
-    return loaded.windows(
-        regions.contig[:2], regions.start[:2], sampling.window, regions.strand[:2]
-    )
+    part = Regions(*(column[:2] for column in regions))
+    codes = loaded.windows(part.contig, part.start, spec.window, part.strand)
+    adapt = input_adapter(spec.inputs)
+    tracks = open_tracks(spec.tracks, loaded)
+    if tracks is None:
+        return adapt(codes)
+    tracks.check([loaded.names[number] for number in np.unique(sampling.starts.contig)])
+    return adapt(codes, tracks.values(part))
 
 
-def check_model(spec: ModelSpec, layers: list[str], codes: np.ndarray) -> list[dict[str, Any]]:
+def check_model(spec: ModelSpec, layers: list[str], inputs: Inputs) -> list[dict[str, Any]]:
     """Load a model and run two examples; return a row per layer."""
     device = resolve_device(spec.device)
     model = load_model(spec).to(device)
-    inputs = tuple(tensor.to(device) for tensor in input_adapter(spec.inputs)(codes))
+    inputs = tuple(tensor.to(device) for tensor in inputs)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     rows = []
     for layer in layers:

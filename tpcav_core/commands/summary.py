@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     catalogue = files.read_parquet(arguments.catalogue, "table").to_pandas()
+    # a row for each model; labels and motifs are the same in all
+    catalogue = catalogue[catalogue["kind"] == "concept"].drop_duplicates("concept")
     cavs = [
         read_cavs(path).assign(model=model, layer=layer)
         for model, layer, *paths in arguments.cavs

@@ -5,7 +5,7 @@
 rule activations:
     input:
         recipes=f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
-        genome=rules.genome.output,
+        genome=genome_file,
         model=model_files,
         preflight=rules.preflight.output.tsv,
     output:
@@ -37,16 +37,16 @@ rule activations:
 # Kept: every CAV of the layer needs them, also those of concepts added later.
 rule control_activations:
     input:
-        recipes=rules.controls.output,
-        genome=rules.genome.output,
+        recipes=f"{RESULTS}/{{model}}/controls/{{control}}.parquet",
+        genome=genome_file,
         model=model_files,
         preflight=rules.preflight.output.tsv,
     output:
-        f"{RESULTS}/{{model}}/{{layer}}/controls/activations.parquet",
+        f"{RESULTS}/{{model}}/{{layer}}/controls/{{control}}/activations.parquet",
     log:
-        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/activations.log",
+        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/activations.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/activations.tsv"
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/activations.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

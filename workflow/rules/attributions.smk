@@ -3,8 +3,8 @@
 
 rule attributions:
     input:
-        genome=rules.genome.output,
-        regions=target_bed,
+        genome=genome_file,
+        regions=target_files,
         exclude=exclude_bed(),
         model=model_files,
         preflight=[rules.preflight.output.tsv, rules.preflight_target.output.tsv],

@@ -4,11 +4,8 @@
 
 rule sample:
     input:
-        recipes=lambda wildcards: [
-            f"{RESULTS}/{wildcards.model}/concepts/{chunk}.parquet"
-            for chunk in ["controls", *CHUNKS[wildcards.model, wildcards.layer]]
-        ],
-        genome=rules.genome.output,
+        recipes=lambda wildcards: layer_recipes(wildcards.model, wildcards.layer),
+        genome=genome_file,
         model=model_files,
         preflight=rules.preflight.output.tsv,
     output:
@@ -27,7 +24,7 @@ rule sample:
     params:
         model=model_json,
         ids=lambda wildcards: [
-            "random",
+            *JOBS.used_controls(wildcards.model, wildcards.layer),
             *ids(JOBS.layer_concepts(wildcards.model, wildcards.layer)),
         ],
         per_variant=CONFIG["basis"]["samples_per_concept"],

@@ -6,11 +6,11 @@ rule gram:
         activations=rules.control_activations.output,
         scaling=rules.scaling.output,
     output:
-        f"{RESULTS}/{{model}}/{{layer}}/controls/gram.parquet",
+        f"{RESULTS}/{{model}}/{{layer}}/controls/{{control}}/gram.parquet",
     log:
-        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/gram.log",
+        f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/gram.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/gram.tsv"
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/gram.tsv"
     conda:
         "../envs/numpy.yaml"
     threads: THREADS
@@ -28,8 +28,8 @@ rule gram:
 rule cavs:
     input:
         activations=batch_activations,
-        controls=rules.control_activations.output,
-        gram=rules.gram.output,
+        controls=lambda wildcards: batch_control(wildcards, "activations"),
+        gram=lambda wildcards: batch_control(wildcards, "gram"),
         scaling=rules.scaling.output,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/cavs/{{batch}}.parquet",

@@ -15,6 +15,7 @@ from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
 from tpcav_core.provenance import code_digest
+from tpcav_core.sources import named_files
 
 DEMO = {
     name: f"resources/demo/{file}"
@@ -47,6 +48,7 @@ wildcard_constraints:
     layer="|".join(map(re.escape, JOBS.all_layers())),
     chunk="|".join(map(re.escape, JOBS.chunks)),
     batch="|".join(map(re.escape, JOBS.all_batches())),
+    control="|".join(map(re.escape, JOBS.controls)),
     target="|".join(map(re.escape, CONFIG["targets"])),
 
 
@@ -70,9 +72,10 @@ def as_json(content):
 
 def sampling_options(*keys):
     """How random regions are drawn: the part of the configuration that a step needs."""
+    genome = CONFIG["genome"] or {}
     options = {
-        "chromosomes": CONFIG["genome"]["chromosomes"],
-        "exclude": CONFIG["genome"]["exclude"],
+        "chromosomes": genome.get("chromosomes"),
+        "exclude": genome.get("exclude"),
         **CONFIG["split"],
     }
     return as_json({key: options[key] for key in keys or options})
@@ -80,7 +83,21 @@ def sampling_options(*keys):
 
 def exclude_bed(wildcards=None):
     """The BED of excluded regions as an optional input."""
-    return [CONFIG["genome"]["exclude"]] if CONFIG["genome"]["exclude"] else []
+    exclude = (CONFIG["genome"] or {}).get("exclude")
+    return [exclude] if exclude else []
+
+
+def genome_file(wildcards):
+    """The genome, for all that has one."""
+    return [f"{RESULTS}/genome/genome.pt"] if CONFIG["genome"] else []
+
+
+def window(wildcards):
+    return CONFIG["models"][wildcards.model]["window"] or 0
+
+
+def model_tracks(wildcards):
+    return CONFIG["models"][wildcards.model]["tracks"]
 
 
 def model_files(wildcards):
@@ -133,10 +150,61 @@ def fingerprints(concepts):
     return [concept.fingerprint() for concept in concepts]
 
 
+def chunk_definition(wildcards):
+    name = JOBS.chunks[wildcards.chunk][0].set
+    return {"name": name, **JOBS.set_definition(name)}
+
+
 def chunk_set(wildcards):
     """The definition of the set a chunk is part of, without what only selects from it."""
-    name = JOBS.chunks[wildcards.chunk][0].set
-    return as_json({"name": name, **CONFIG["concepts"][name], "select": []})
+    definition = chunk_definition(wildcards)
+    chosen = {key: [] for key in ("select", "drop") if key in definition}
+    return as_json({**definition, **chosen})
+
+
+def chunk_files(wildcards):
+    """Files the concepts of a chunk are made from; of motifs, fingerprints tell what changed."""
+    definition = chunk_definition(wildcards)
+    files = JOBS.set_files(definition["name"])
+    if definition["source"] in ("motifs", "motif_pairs"):
+        return [ancient(file) for file in files]
+    return files
+
+
+def chunk_tracks(wildcards):
+    """The signal that the concepts of a chunk are chosen by."""
+    definition = chunk_definition(wildcards)
+    names = []
+    while definition:
+        names += [definition["track"]] if "track" in definition else []
+        definition = definition.get("parent")
+    return as_json({name: CONFIG["tracks"][name] for name in names})
+
+
+def layer_recipes(model, layer):
+    """Recipes of the shared controls and of all chunks of a layer."""
+    return [
+        *(
+            f"{RESULTS}/{model}/controls/{control}.parquet"
+            for control in JOBS.used_controls(model, layer)
+        ),
+        *(f"{RESULTS}/{model}/concepts/{chunk}.parquet" for chunk in CHUNKS[model, layer]),
+    ]
+
+
+def model_recipes(model):
+    files = [
+        path for layer in JOBS.layers(model) for path in layer_recipes(model, layer)
+    ]
+    return list(dict.fromkeys(files))
+
+
+def catalogue_options():
+    """The recipes of each model, as options of the catalogue step."""
+    options = []
+    for model in CONFIG["models"]:
+        options += ["--recipes", model, *model_recipes(model)]
+    return options
 
 
 def batch_activations(wildcards):
@@ -148,9 +216,35 @@ def batch_concepts(wildcards):
     return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
 
 
-def target_bed(wildcards):
-    regions = CONFIG["targets"][wildcards.target]["regions"]
-    return [] if regions == "random" else [regions]
+def batch_control(wildcards, what):
+    """The shared control of a batch; nothing if its concepts have controls of their own."""
+    control = batch_concepts(wildcards)[0].control
+    if control not in JOBS.controls:
+        return []
+    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/controls/{control}/{what}.parquet"
+
+
+def target_files(wildcards):
+    """Regions of a target, or the file of the function that yields it."""
+    target = CONFIG["targets"][wildcards.target]
+    if target["regions"]:
+        return [] if target["regions"] == "random" else [target["regions"]]
+    functions = [target["function"], target["baseline_function"] or ""]
+    return [name.rpartition(":")[0] for name in functions if ".py:" in name]
+
+
+def preflight_call():
+    """Where there is no genome, a function's call that gives the checks their examples."""
+    if CONFIG["genome"]:
+        return []
+    concept = JOBS.concepts[0]
+    call = {
+        "function": concept.function,
+        "n": CONFIG["examples"]["per_concept"],
+        "seed": SEED,
+        "kwargs": next(iter(concept.calls.values())),
+    }
+    return ["--call", as_json(call)]
 
 
 def layer_cavs(model, layer):

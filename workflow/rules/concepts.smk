@@ -1,16 +1,19 @@
-# motifs + genome  →  results/{model}/concepts/: recipes, which window and which planted sites
+# motifs, regions, signal, … + genome  →  results/{model}/concepts/: what each example is
+# A function of the user's is run here to its end: what is wrong with it shows before any GPU job.
 
 
 rule controls:
     input:
-        genome=rules.genome.output,
+        genome=genome_file,
         exclude=exclude_bed(),
+        source=lambda wildcards: named_files(JOBS.controls[wildcards.control]),
     output:
-        f"{RESULTS}/{{model}}/concepts/controls.parquet",
+        f"{RESULTS}/{{model}}/controls/{{control}}.parquet",
     log:
-        f"{RESULTS}/logs/{{model}}/concepts/controls.log",
+        f"{RESULTS}/logs/{{model}}/controls/{{control}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/concepts/controls.tsv"
+        f"{RESULTS}/benchmarks/{{model}}/controls/{{control}}.tsv"
+    priority: 90
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -18,32 +21,38 @@ rule controls:
         mem_mb=megabytes(1500),
         runtime=minutes(20),
     params:
-        controls=as_json({"name": "random", **CONFIG["controls"]}),
-        window=lambda wildcards: CONFIG["models"][wildcards.model]["window"],
+        controls=lambda wildcards: as_json(
+            {
+                "name": wildcards.control,
+                "replicates": CONFIG["controls"]["replicates"],
+                "definition": JOBS.controls[wildcards.control],
+            }
+        ),
+        window=window,
+        tracks=model_tracks,
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
         code=code_digest("concepts"),
     shell:
         "python3 -m tpcav_core concepts --genome {input.genome:q} --controls {params.controls:q}"
-        " --window {params.window} --examples {params.examples} --sampling {params.sampling:q}"
-        " --seed {params.seed} --output {output:q} --log {log:q}"
+        " --window {params.window} --model-tracks {params.tracks:q} --examples {params.examples}"
+        " --sampling {params.sampling:q} --seed {params.seed} --output {output:q} --log {log:q}"
 
 
-# A chunk reruns when a concept of its own changes (fingerprints), not when its file does.
+# A chunk reruns when a concept of its own changes (fingerprints), not when its motif file does.
 rule concepts:
     input:
-        genome=rules.genome.output,
+        genome=genome_file,
         exclude=exclude_bed(),
-        source=lambda wildcards: ancient(
-            CONFIG["concepts"][JOBS.chunks[wildcards.chunk][0].set]["file"]
-        ),
+        source=chunk_files,
     output:
         f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
     log:
         f"{RESULTS}/logs/{{model}}/concepts/{{chunk}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/concepts/{{chunk}}.tsv"
+    priority: 90
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -54,12 +63,47 @@ rule concepts:
         set=chunk_set,
         ids=lambda wildcards: ids(JOBS.chunks[wildcards.chunk]),
         fingerprints=lambda wildcards: fingerprints(JOBS.chunks[wildcards.chunk]),
-        window=lambda wildcards: CONFIG["models"][wildcards.model]["window"],
+        window=window,
+        source_tracks=chunk_tracks,
+        tracks=model_tracks,
+        replicates=CONFIG["controls"]["replicates"],
+        gc_tolerance=CONFIG["controls"]["gc_tolerance"],
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
         code=code_digest("concepts"),
     shell:
         "python3 -m tpcav_core concepts --genome {input.genome:q} --set {params.set:q} --ids {params.ids:q}"
-        " --window {params.window} --examples {params.examples} --sampling {params.sampling:q}"
-        " --seed {params.seed} --output {output:q} --log {log:q}"
+        " --window {params.window} --tracks {params.source_tracks:q}"
+        " --model-tracks {params.tracks:q} --replicates {params.replicates}"
+        " --gc-tolerance {params.gc_tolerance}"
+        " --examples {params.examples} --sampling {params.sampling:q} --seed {params.seed}"
+        " --output {output:q} --log {log:q}"
+
+
+rule catalogue:
+    input:
+        recipes=[path for model in CONFIG["models"] for path in model_recipes(model)],
+    output:
+        tsv=f"{RESULTS}/catalogue.tsv",
+        parquet=f"{RESULTS}/catalogue.parquet",
+    log:
+        f"{RESULTS}/logs/catalogue.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/catalogue.tsv"
+    priority: 80
+    conda:
+        "../envs/numpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        concepts=as_json(CONFIG["concepts"]),
+        control=CONFIG["controls"]["default"],
+        fingerprints=fingerprints(JOBS.concepts),
+        files=catalogue_options(),
+        code=code_digest("catalogue"),
+    shell:
+        "python3 -m tpcav_core catalogue --concepts {params.concepts:q}"
+        " --default-control {params.control:q} {params.files:q} --output {output.tsv:q} --log {log:q}"

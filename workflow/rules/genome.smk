@@ -3,7 +3,7 @@
 
 rule genome:
     input:
-        fasta=CONFIG["genome"]["fasta"],
+        fasta=(CONFIG["genome"] or {}).get("fasta", []),
     output:
         f"{RESULTS}/genome/genome.pt",
     log:

@@ -1,29 +1,5 @@
-# configuration  →  results/catalogue.tsv, the concepts; results/{model}/{layer}/preflight.tsv
-# Whatever can be wrong is found here, in seconds and on a CPU, before any GPU job starts.
-
-
-rule catalogue:
-    input:
-        ancient([entry["file"] for entry in CONFIG["concepts"].values()]),
-    output:
-        tsv=f"{RESULTS}/catalogue.tsv",
-        parquet=f"{RESULTS}/catalogue.parquet",
-    log:
-        f"{RESULTS}/logs/catalogue.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/catalogue.tsv"
-    conda:
-        "../envs/numpy.yaml"
-    threads: 1
-    resources:
-        mem_mb=megabytes(1000),
-        runtime=minutes(10),
-    params:
-        concepts=as_json(CONFIG["concepts"]),
-        fingerprints=fingerprints(JOBS.concepts),
-        code=code_digest("catalogue"),
-    shell:
-        "python3 -m tpcav_core catalogue --concepts {params.concepts:q} --output {output.tsv:q} --log {log:q}"
+# results/{model}/{layer}/preflight.tsv and results/{model}/targets/: can the model and its layers be
+# used? Found in seconds and on a CPU, before any GPU job starts.
 
 
 # One check per layer and one per target, so that a new layer or target reruns no other. They run
@@ -32,7 +8,7 @@ rule catalogue:
 # a job that has to run, and passes nothing on to them through ancient files.
 rule preflight:
     input:
-        genome=rules.genome.output,
+        genome=genome_file,
         exclude=exclude_bed(),
         model=model_files,
     output:
@@ -51,20 +27,21 @@ rule preflight:
         runtime=minutes(20),
     params:
         models=lambda wildcards: preflight_model(wildcards.model, [wildcards.layer]),
+        call=preflight_call(),
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
     shell:
-        "python3 -m tpcav_core preflight --genome {input.genome:q} --models {params.models:q}"
+        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q} --models {params.models:q}"
         " --targets '{{}}' --sampling {params.sampling:q} --examples {params.examples}"
         " --seed {params.seed} --output {output.tsv:q} --log {log:q}"
 
 
 rule preflight_target:
     input:
-        genome=rules.genome.output,
+        genome=genome_file,
         exclude=exclude_bed(),
-        regions=target_bed,
+        regions=target_files,
         model=model_files,
     output:
         tsv=f"{RESULTS}/{{model}}/targets/{{target}}.tsv",
@@ -82,6 +59,7 @@ rule preflight_target:
         runtime=minutes(20),
     params:
         models=lambda wildcards: preflight_model(wildcards.model, []),
+        call=preflight_call(),
         targets=lambda wildcards: as_json(
             {wildcards.target: CONFIG["targets"][wildcards.target]}
         ),
@@ -89,6 +67,6 @@ rule preflight_target:
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
     shell:
-        "python3 -m tpcav_core preflight --genome {input.genome:q} --models {params.models:q}"
+        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q} --models {params.models:q}"
         " --targets {params.targets:q} --sampling {params.sampling:q}"
         " --examples {params.examples} --seed {params.seed} --output {output.tsv:q} --log {log:q}"

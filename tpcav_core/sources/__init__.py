@@ -1,0 +1,42 @@
+"""Where concepts come from: one module per family of sources, one reader per ``source:``.
+
+A reader takes the name and the validated definition of a set, and a folder for what is expensive
+to find out again, and returns the set's concepts; it needs neither genome nor torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from . import annotated, composition, motifs, own, signal
+from .base import Availability, Concept, Setting
+
+__all__ = ["FILE_KEYS", "READERS", "Availability", "Concept", "Setting"]
+
+Reader = Callable[..., Sequence[Concept]]
+#: readers by ``source:``; ``shuffled`` is made from the concepts of another set
+READERS: dict[str, Reader] = {
+    "motifs": motifs.read,
+    "motif_pairs": motifs.read_pairs,
+    "regions": annotated.read,
+    "signal": signal.read,
+    "gc_content": composition.read_gc,
+    "sequences": own.read,
+    "function": own.read_function,
+}
+#: keys of a definition that name files
+FILE_KEYS = ("file", "into", "among", "function")
+
+
+def named_files(definition: Mapping[str, Any]) -> list[str]:
+    """Return the files that the definition of a set or control names."""
+    values = [definition.get(key) for key in FILE_KEYS]
+    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    # a function is named path/to/file.py:function, or package.module:function
+    files = [item.rpartition(":")[0] if ".py:" in item else item for item in flat if item]
+    return [file for file in files if file != "" and not _is_module(file, definition)]
+
+
+def _is_module(file: str, definition: Mapping[str, Any]) -> bool:
+    return file == definition.get("function")
