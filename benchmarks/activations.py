@@ -23,15 +23,15 @@ import torch
 
 from benchmarks.network import CtcfNetwork, load
 from benchmarks.timing import report
-from tpcav_core.activations import layer_activations, recipe_batches
+from tpcav_core.activations import layer_activations, recipe_inputs
 from tpcav_core.concepts import Recipe
 from tpcav_core.genome import Genome, read_genome
-from tpcav_core.inputs import input_adapter
+from tpcav_core.inputs import Inputs, input_adapter
 from tpcav_core.motifs import Motif, read_meme
 from tpcav_core.planting import sample_sites
-from tpcav_core.regions import available_starts, random_regions
 from tpcav_core.seeds import generator
 from tpcav_core.splits import block_length
+from tpcav_core.starts import available_starts, random_regions
 
 LAYERS = ("conv_layer_2", "linear_layer_1")
 WINDOW = 1024
@@ -55,12 +55,15 @@ def main() -> None:
     n = arguments.batches * arguments.batch_size
     recipe = make_recipe(genome, motif, n, arguments.copies)
 
-    def passing() -> Iterator[np.ndarray]:
-        codes = recipe_batches(recipe, genome, arguments.batch_size)
-        return layer_activations(network, arguments.layer, input_adapter("one_hot"), codes)
-
     adapt = input_adapter("one_hot")
-    tensors = [adapt(codes)[0] for codes in recipe_batches(recipe, genome, arguments.batch_size)]
+
+    def inputs() -> Iterator[Inputs]:
+        return recipe_inputs(recipe, genome, adapt, arguments.batch_size)
+
+    def passing() -> Iterator[np.ndarray]:
+        return layer_activations(network, arguments.layer, inputs())
+
+    tensors = [tensor for (tensor,) in inputs()]
     check(network, arguments.layer, passing(), tensors)
     turns(network, arguments.layer, passing, tensors, 1)
     report(

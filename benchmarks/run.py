@@ -28,7 +28,8 @@ GENOME = Path("genome", "hg19.chr20_1-7391880.fa.gz")
 MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
 MODEL = Path("models", "mcf7_ctcf.state_dict.pt")
 MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
-ALL = ("windows", "activations", "basis")
+ALL_MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.meme")
+ALL = ("windows", "recipes", "activations", "basis")
 Measured = dict[str, Any]
 Medians = dict[str, float]
 Row = tuple[str, str, str, str, str]
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ALL, default=ALL)
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of processes")
     arguments = parser.parse_args()
-    data = find_data() if set(arguments.only) & {"windows", "activations"} else Path()
+    data = find_data() if set(arguments.only) & {"windows", "recipes", "activations"} else Path()
     python = published_python() if "windows" in arguments.only else Path()
     RESULTS.mkdir(exist_ok=True)
     rows: list[Row] = []
@@ -47,6 +48,8 @@ def main() -> None:
         work = Path(folder)
         if "windows" in arguments.only:
             rows += windows(data, work, python, arguments.rounds)
+        if "recipes" in arguments.only:
+            rows += recipes(data)
         if "activations" in arguments.only:
             rows += activations(data, work, arguments.rounds)
         if "basis" in arguments.only:
@@ -80,6 +83,21 @@ def windows(data: Path, work: Path, python: Path, rounds: int) -> list[Row]:
         alone("once per genome: reading chr20:1-7,391,880", milliseconds(core["read_genome"])),
         alone("once per genome: acceptable positions", milliseconds(core["find_positions"])),
     ]
+
+
+def recipes(data: Path) -> list[Row]:
+    """Make the recipes of all archetypes, and of a sixth of them, through Snakemake."""
+    rows = []
+    for name, select in (("recipes_part", "AC01*"), ("recipes", "*")):
+        options = (f"--fasta={data / GENOME}", f"--meme={data / ALL_MOTIFS}", f"--select={select}")
+        measured = measure(module("recipes", *options))
+        about = measured["about"]
+        what = f"recipes of {about['concepts']} archetypes, 3 counts, 1,000 examples, 2 cores"
+        found = save(name, [measured])
+        rows.append(alone(what, milliseconds(found["recipes"])))
+        rows.append(alone("their size", f"{about['disk_mb']:,.0f} MB"))
+        rows.append(alone("peak memory of a job", f"{about['peak_memory_mb']:,.0f} MB"))
+    return rows
 
 
 def activations(data: Path, work: Path, rounds: int) -> list[Row]:

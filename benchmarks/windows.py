@@ -19,9 +19,9 @@ from tpcav_core.genome import read_genome
 from tpcav_core.inputs import one_hot
 from tpcav_core.motifs import read_meme
 from tpcav_core.planting import sample_sites
-from tpcav_core.regions import available_starts
 from tpcav_core.seeds import generator
 from tpcav_core.splits import assign_folds, block_length, split_regions
+from tpcav_core.starts import available_starts
 
 TEST_FRACTION = 0.2
 

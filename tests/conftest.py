@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from tpcav_core.genome import Genome, read_genome
-from tpcav_core.regions import available_starts
 from tpcav_core.sampling import Sampling
 from tpcav_core.splits import assign_folds
+from tpcav_core.starts import available_starts
 
 
 @pytest.fixture(scope="session")

@@ -67,8 +67,7 @@ def read_annotations(
 
     Args:
         path: the file.
-        format: ``auto`` (by content, then by name), ``bed``, ``repeatmasker`` (a ``.out`` file or
-            the UCSC table rmsk) or ``gtf``.
+        format: of `FORMATS`; ``auto`` goes by content, then by the file's name.
         label_column: BED: the column of the label, counted from 1. None: column 5 if column 4 is
             the strand, else column 4.
         default_label: BED: the label of all regions of a file that names none.

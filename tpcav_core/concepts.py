@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
         ("site_strand", pa.list_(pa.int8())),
         ("site_width", pa.list_(pa.int16())),
         ("site_bases", pa.string()),
-        ("bases", pa.string()),
+        ("bases", pa.large_string()),
         ("shuffle", pa.int64()),
         ("signal_contig", _NAME),
         ("signal_start", pa.int64()),
@@ -128,7 +128,7 @@ def to_table(
         "fold": recipe.folds.astype(np.int16),
         **_region_columns(recipe.regions, names, "", n),
         **_site_columns(recipe.sites, n),
-        "bases": pa.nulls(n, pa.string()) if recipe.bases is None else _strings(recipe.bases),
+        "bases": pa.nulls(n, pa.large_string()) if recipe.bases is None else _strings(recipe.bases),
         "shuffle": pa.nulls(n, pa.int64()) if recipe.shuffle is None else recipe.shuffle,
         **_region_columns(recipe.signal, names, "signal_", n),
         "call": constant(recipe.call, n),
@@ -158,9 +158,9 @@ def _region_columns(
 
 def _strings(codes: np.ndarray) -> pa.Array:
     n, length = codes.shape
-    offsets = np.arange(n + 1, dtype=np.int32) * length
+    offsets = np.arange(n + 1, dtype=np.int64) * length
     letters = np.ascontiguousarray(_BYTES[codes])
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(letters))
+    return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(letters))
 
 
 def _site_columns(sites: Sites | None, n: int) -> dict[str, pa.Array]:

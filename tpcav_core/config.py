@@ -1,4 +1,4 @@
-"""Checking a configuration: every problem as one line with its place, cause and remedy."""
+"""Reading and checking a configuration: a problem is one line with its place, cause and remedy."""
 
 from __future__ import annotations
 
@@ -6,14 +6,34 @@ import copy
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from .errors import InputError, suggest
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        InputError: if it cannot be read or holds none.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a YAML file ({reason}); correct it there") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {type(content).__name__}, expected a mapping")
+    return content
 
 
 def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from .sampling import draw_windows
 from .seeds import generator
 from .sources.annotated import RegionConcept
 from .sources.base import ONLY, Availability, Concept, Setting, random_windows
-from .sources.composition import shuffled
+from .sources.composition import UNSHUFFLED, shuffled
 from .sources.given import Given
 from .sources.motifs import MotifConcept
 from .sources.own import FunctionConcept, SequenceConcept
@@ -45,6 +45,12 @@ def check_control(concept: Concept, controls: Mapping[str, Mapping[str, Any]]) -
         raise InputError(
             f"concepts.{concept.set}.control: {name} is for concepts of source {needs[name][1]},"
             f" {concept.id!r} is of source {concept.source}; choose another control"
+        )
+    impossible = {"gc_matched": {"function"}, "shuffled": UNSHUFFLED}
+    if concept.source in impossible.get(name, ()):
+        raise InputError(
+            f"concepts.{concept.set}.control: {name} cannot be made of concepts of source"
+            f" {concept.source}; choose another control"
         )
 
 

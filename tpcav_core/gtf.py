@@ -64,15 +64,7 @@ def read_gtf(
     lines, told apart by the CDS; or exons without CDS and codons. Transcripts without a strand
     have no promoter and no untranslated regions.
 
-    Args:
-        path: the file, plain or ``.gz``.
-        features: of `FEATURES`.
-        upstream: bp of a promoter before the transcription start site.
-        downstream: bp of a promoter from the start site on, the site included.
-        select_biotypes: values of gene_type or gene_biotype to keep; empty: all.
-
-    Raises:
-        InputError: names the file, and the line where there is one.
+    The arguments and errors are those of `annotations.read_annotations`.
     """
     import pandas as pd
 

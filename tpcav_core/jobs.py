@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Concept, check_fit, read_catalogue, resolved, select
-from .controls import OWN, check_control
+from .controls import OWN, check_control, shared_control
 from .errors import InputError, suggest
 from .sources import named_files
 
@@ -52,6 +52,9 @@ class Jobs:
         )
         for concept in {concept.set: concept for concept in concepts}.values():
             check_control(concept, controls)
+        for name in dict.fromkeys(concept.control for concept in concepts):
+            if name in controls:
+                shared_control(name, controls[name])
         size = config["jobs"]["concepts_per_activation_job"]
         chunks = {
             f"{name}-{index:04d}": part
@@ -84,6 +87,9 @@ class Jobs:
             for name in entry["tracks"]
             if name in self.config["tracks"]
         ]
+        kind, _, folder = entry["inputs"].partition(":")
+        if kind == "tokenizer" and Path(folder).is_dir():
+            sources += sorted(str(file) for file in Path(folder).iterdir() if file.is_file())
         files = [*sources, entry["weights"], entry["pickled_classes"], *tracks]
         return [file for file in dict.fromkeys(files) if file]
 
@@ -102,6 +108,9 @@ class Jobs:
         for target, entry in self.config["targets"].items():
             if entry["regions"] and entry["regions"] != "random":
                 named.append((f"targets.{target}.regions", entry["regions"]))
+            for key in ("function", "baseline_function"):
+                if entry[key] and ".py:" in entry[key]:
+                    named.append((f"targets.{target}.{key}", entry[key].rpartition(":")[0]))
         return {file: place for place, file in named if file}
 
     def check_files(self, made: Iterable[str] = ()) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from .errors import InputError
 from .genome import UNKNOWN, Genome
-from .regions import Regions, StartRanges, random_regions
+from .regions import Regions
 from .splits import TEST, fold_of
+from .starts import StartRanges, random_regions
 
 if TYPE_CHECKING:
     from .sampling import Sampling

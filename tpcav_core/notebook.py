@@ -31,8 +31,9 @@ from .genome import Genome
 from .inputs import Adapter, example_codes, input_adapter
 from .layers import check_layer
 from .models import ModelSpec, load_model, resolve_device
-from .regions import Regions, available_starts
+from .regions import Regions
 from .scores import LayerTargets, layer_targets
+from .starts import available_starts
 from .targets import Pairs, pair_with_random
 from .tracks import Tracks
 from .training import Examples

@@ -7,6 +7,7 @@ side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,15 +15,18 @@ import numpy as np
 
 from .errors import InputError
 from .genome import Genome
-from .regions import Regions, StartRanges, available_starts, random_regions, rejection_reasons
+from .regions import Regions
 from .seeds import generator
 from .splits import TEST, assign_folds, block_length, fold_of, split_regions, test_size
+from .starts import StartRanges, available_starts, random_regions, rejection_reasons
 
 if TYPE_CHECKING:
     from .annotations import Annotations
 
-#: reasons beside `regions.REASONS` why a given region is no example
+#: reasons beside `starts.REASONS` why a given region is no example
 ABSENT, OVERLAP = "contig not in the genome", "overlaps another example"
+#: so that 0.7 of 10 bp are 7 bp
+_ROUNDING = 1e-9
 
 
 class Sampling(NamedTuple):
@@ -147,6 +151,9 @@ def draw_in_folds(sampling: Sampling, folds: np.ndarray, rng: np.random.Generato
 def draw_folds(groups: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
     """Give examples without a place to the test part and the folds by lot.
 
+    The lot of a group depends on its number and the stream: with the same stream a group is nearly
+    always on the same side, whatever others there are.
+
     Args:
         groups: (n,) int; examples of one group are never on two sides.
         sampling: its test fraction and number of folds are kept as nearly as the groups allow.
@@ -156,13 +163,21 @@ def draw_folds(groups: np.ndarray, sampling: Sampling, rng: np.random.Generator)
         (n,) int16.
     """
     names, of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = rng.permutation(len(names))
+    order = np.argsort(_scrambled(names, rng), kind="stable")
     before = np.cumsum(sizes[order]) - sizes[order]
     wanted = test_size(len(groups), sampling.test_fraction)
     tests = before < wanted
     fold = np.empty(len(names), np.int16)
     fold[order] = np.where(tests, TEST, (np.cumsum(~tests) - 1) % sampling.fold_count)
     return fold[of_row]
+
+
+def _scrambled(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return (n,) uint64, a random-looking one-to-one function of integers (splitmix64)."""
+    mixed = numbers.astype(np.uint64) + rng.integers(0, 2**64, dtype=np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(mixed)
 
 
 def on_genome(annotations: Annotations, genome: Genome, label: int | None = None) -> Regions:
@@ -214,7 +229,7 @@ def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: flo
     order = np.lexsort((windows.start, windows.contig))
     order = order[~bad[order]]
     windows = Regions(*(column[order] for column in windows))
-    kept = _apart(windows, round((1 - max_overlap) * sampling.window))
+    kept = _apart(windows, sampling.window - math.floor(max_overlap * sampling.window + _ROUNDING))
     rejected[OVERLAP] = int((~kept).sum())
     windows = Regions(*(column[kept] for column in windows))
     folds = fold_of(windows, sampling.starts, sampling.folds)
@@ -253,7 +268,7 @@ def sample_rows(
         (k,) distinct rows, ``minimum`` ≤ k ≤ ``sampling.n``.
 
     Raises:
-        InputError: if there are fewer than ``minimum``.
+        InputError: if there are fewer than ``minimum``, or fewer than 2 to train or to test.
     """
     n_test = test_size(sampling.n, sampling.test_fraction)
     parts = [
@@ -261,11 +276,11 @@ def sample_rows(
         for side, size in ((folds != TEST, sampling.n - n_test), (folds == TEST, n_test))
     ]
     rows = rng.permutation(np.concatenate(parts))
-    if len(rows) < minimum:
+    if len(rows) < minimum or min(map(len, parts)) < 2:
         raise InputError(
             f"{name}: {len(rows)} examples can be used ({len(parts[0])} to train and"
-            f" {len(parts[1])} to test, of {len(folds)} available), expected {minimum}; lower"
-            " min_examples or examples.per_concept, or leave it out with `drop`"
+            f" {len(parts[1])} to test, of {len(folds)} available), expected {minimum}, 2 or more"
+            " of either; lower min_examples or examples.per_concept, or leave it out with `drop`"
         )
     return rows
 

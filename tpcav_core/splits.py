@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import InputError
-from .regions import Regions, StartRanges, random_regions
+from .regions import Regions
 from .seeds import generator
+from .starts import StartRanges, random_regions
 
 #: fold number of the test part
 TEST = -1

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import InputError
-from .regions import Regions, StartRanges, random_regions
+from .regions import Regions
 from .seeds import generator
+from .starts import StartRanges, random_regions
 
 
 class Pairs(NamedTuple):

@@ -102,6 +102,8 @@ def _checked(part: Any, label: str) -> Inputs:
 
 
 def _joined(parts: list[Inputs], label: str) -> Inputs:
+    if len(parts) == 1:
+        return parts[0]
     shapes = {tuple(tuple(x.shape[1:]) for x in part) for part in parts}
     if len(shapes) > 1:
         raise InputError(

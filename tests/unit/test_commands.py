@@ -4,16 +4,18 @@ import argparse
 import json
 import logging
 import shutil
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tpcav_core import commands, files, vectors
+from tpcav_core import activations, commands, files, vectors
 from tpcav_core.basis import embed
 from tpcav_core.commands import STEPS, main
 from tpcav_core.commands.components import read_components
@@ -62,10 +64,14 @@ class Work:
         torch.save(build["build"]().state_dict(), weights)
         self.model = {"factory": f"{network}:build", "weights": str(weights), "window": WINDOW}
         self.set = {
-            "source": "motifs", "file": str(meme), "format": "meme", "select": [], "copies": [2, 4],
-            "both_strands": True, "margin": 0, "prefix": "",
+            "source": "motifs", "file": str(meme), "format": "auto", "select": [], "drop": [],
+            "copies": [2, 4], "both_strands": True, "sites": "pwm", "start_margin": 0,
+            "end_margin": 0, "bins": 1, "into": None, "prefix": "", "control": "random",
         }  # fmt: skip
-        self.target = {"regions": str(folder / "peaks.bed"), "n": None, "edges": "error"}
+        self.target = {
+            "regions": str(folder / "peaks.bed"), "n": None, "edges": "error", "function": None,
+            "baseline_function": None, "kwargs": {}, "baseline_kwargs": {},
+        }  # fmt: skip
 
     def path(self, name: str) -> str:
         return str(self.folder / name)
@@ -102,7 +108,6 @@ class Work:
         places = {"chromosomes": None, "exclude": None}
         return {
             "genome": {"fasta": self.fasta, "output": p("genome.pt")},
-            "catalogue": {"concepts": {"s": self.set}, "output": p("catalogue.tsv")},
             "preflight": {
                 "genome": p("genome.pt"),
                 "models": {"m": {"model": self.model, "layers": [LAYER, "0"]}},
@@ -115,8 +120,13 @@ class Work:
             "concepts": {**recipes, "set": named, "output": p("concepts.parquet")},
             "controls": {
                 **recipes,
-                "controls": {"name": "random", "replicates": 2},
+                "controls": {"name": "random", "replicates": 2, "definition": {"source": "random"}},
                 "output": p("controls.parquet"),
+            },
+            "catalogue": {
+                "concepts": {"s": self.set},
+                "recipes": [["m", p("controls.parquet"), p("concepts.parquet")]],
+                "output": p("catalogue.tsv"),
             },
             "activations": {
                 **model,
@@ -207,12 +217,25 @@ def contents(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def total(rejected):
+    """The sum of the numbers in a column like ``unknown bases: 3; excluded: 4``."""
+    return sum(int(part.rpartition(" ")[2]) for part in rejected.split("; "))
+
+
 def tsv(path):
     return pd.read_csv(path, sep="\t", na_values="NA", dtype={"variant": str})
 
 
 def test_every_table_has_its_rows(done):
-    assert tsv(done.path("catalogue.tsv"))["concept"].tolist() == IDS
+    catalogue = tsv(done.path("catalogue.tsv"))
+    assert catalogue["concept"].tolist() == [*IDS, "random"]
+    assert catalogue["kind"].tolist() == ["concept"] * 3 + ["control"]
+    assert set(catalogue["model"]) == {"m"}
+    assert catalogue["variants"].tolist()[:3] == ["2,4"] * 3
+    assert catalogue["control"].tolist()[:3] == ["random"] * 3
+    # of every base of the genome, those where a window starts that fits, is known and in a block
+    assert set(catalogue["candidates"]) == {40_000 + 25_000 + 50}
+    assert set(catalogue["available"] + catalogue["rejected"].map(total)) == {65_050}
     preflight = tsv(done.path("preflight.tsv"))
     assert preflight["d"].tolist() == [8, 384]
     assert preflight["shape"].tolist() == ["8", "6x64"]
@@ -263,7 +286,7 @@ def test_activations_of_one_concept_do_not_depend_on_the_others_or_on_batches(wo
     assert work.run("activations", **options) == 0
     whole = files.open_parquet(work.path("activations.parquet"), "activations")
     alone = files.open_parquet(work.path("a.parquet"), "activations")
-    assert vectors.group_names(alone) == [("B_two", "2"), ("B_two", "4")]
+    assert vectors.group_names(alone) == [("B_two", "2", None), ("B_two", "4", None)]
     for index, group in enumerate(vectors.row_groups(whole, "B_two", v)[0] for v in ("2", "4")):
         left, right = alone.read_row_group(index), whole.read_row_group(group)
         np.testing.assert_allclose(
@@ -285,6 +308,78 @@ def test_cavs_trained_in_other_jobs_are_the_same(work):
     everything = files.read_parquet(work.path("cavs.parquet"), "cavs").to_pandas()
     rows = everything[everything["concept"] != "B_two"].reset_index(drop=True)
     pd.testing.assert_frame_equal(two, rows)
+
+
+def own_control_work(work, control):
+    """Recipes and activations of one concept, of one variant, with its own control."""
+    definition = {"name": "s", **work.set, "copies": [2], "control": control}
+    options = {"set": definition, "ids": ["B_two"], "replicates": 2, "gc_tolerance": 0.1}
+    recipes, output = work.path("own.parquet"), work.path("own_activations.parquet")
+    assert work.run("concepts", **options, output=recipes) == 0
+    assert work.run("activations", recipes=[recipes], output=output) == 0
+    with files.open_parquet(recipes, "recipes") as file:
+        names = vectors.group_names(file)
+    assert names == [("B_two", "2", None), ("B_two", "2", "0"), ("B_two", "2", "1")]
+    return output
+
+
+@pytest.mark.parametrize("control", ["shuffled", "permuted_motifs", "gc_matched"])
+def test_an_own_control_gives_the_cavs_of_the_same_rows_as_a_shared_one(work, control):
+    own = own_control_work(work, control)
+    options = {"controls": None, "gram": None, "activations": own}
+    assert work.run("cavs", **options, output=work.path("own_cavs.parquet")) == 0
+    shared = work.path("shared.parquet")
+    source = files.open_parquet(own, "activations")
+    writer = None
+    for index, name in enumerate(vectors.group_names(source)):
+        if name.control is None:
+            continue
+        part = source.read_row_group(index)
+        values = vectors.to_matrix(part["activation"])
+        folds = part["fold"].to_numpy()
+        table = activations.to_table(vectors.Group("shared", name.control), folds, values)
+        schema = files.parquet_schema(table.schema, "activations", {})
+        writer = writer or pq.ParquetWriter(shared, schema, **vectors.WRITE_OPTIONS)
+        writer.write_table(pa.table(table.columns, schema=schema))
+    writer.close()
+    assert work.run("gram", activations=shared, output=work.path("shared_gram.parquet")) == 0
+    options = {"controls": shared, "gram": work.path("shared_gram.parquet"), "activations": own}
+    assert work.run("cavs", **options, output=work.path("shared_cavs.parquet")) == 0
+    left, right = (
+        files.read_parquet(work.path(f"{kind}_cavs.parquet"), "cavs").to_pandas()
+        for kind in ("own", "shared")
+    )
+    assert left["replicate"].tolist() == ["0", "1"]
+    assert (left[["n_concept", "n_control"]] == EXAMPLES).all(axis=None)
+    pd.testing.assert_frame_equal(left, right)
+
+
+def test_a_concept_and_its_own_control_are_apart(work):
+    file = files.open_parquet(own_control_work(work, "gc_matched"), "activations")
+    rows = [vectors.to_matrix(file.read_row_group(i)["activation"]) for i in range(3)]
+    assert [len(part) for part in rows] == [EXAMPLES] * 3
+    assert all((left != right).any() for left, right in combinations(rows, 2))
+
+
+def test_the_basis_takes_as_much_of_own_controls_as_of_others(work):
+    own_control_work(work, "shuffled")
+    output = work.path("own_sample.parquet")
+    assert work.run("sample", recipes=[work.path("own.parquet")], output=output) == 0
+    with files.open_parquet(output, "activations") as file:
+        assert [file.metadata.row_group(i).num_rows for i in range(3)] == [5, 5, 5]
+
+
+def test_targets_of_a_function_are_attributed_like_regions(work):
+    target = {"name": "t", **of_function(work)}
+    assert work.run("attributions", target=target, genome=None) == 0
+    content = files.load_tensors(work.path("attributions.pt"), "attributions")
+    assert content["multipliers"].shape == (9, 8)
+    assert content["completeness_error"].max() < 1e-5
+    assert (content["activations"] != content["baseline_activations"]).any()
+    assert "targets" not in content
+    assert work.run("scores") == 0
+    found = files.read_parquet(work.path("scores.parquet"), "scores").to_pandas()
+    assert set(found["n_regions"]) == {9}
 
 
 def test_the_written_cav_gives_the_written_metrics(done):
@@ -413,6 +508,33 @@ def nan_weights(work):
     return {"model": {**work.model, "weights": work.path("nan.pt")}}
 
 
+def other_assembly(work):
+    Path(work.path("other.bed")).write_text("1\t5\t9\n")
+    return {"sampling": {**SAMPLING, "exclude": work.path("other.bed")}}
+
+
+YIELDS = """
+import torch
+
+
+def inputs(n, seed, most=1000):
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 4, (min(n, most), 64), generator=generator)
+    return (torch.nn.functional.one_hot(codes, 4).transpose(1, 2).float(),)
+"""
+
+
+def of_function(work, **changes):
+    """A target whose inputs a function yields."""
+    Path(work.path("own.py")).write_text(YIELDS)
+    function = f"{work.path('own.py')}:inputs"
+    return {**work.target, "regions": None, "function": function, "n": 9, **changes}
+
+
+def few_inputs(work):
+    return {"targets": {"t": of_function(work, baseline_kwargs={"most": 4})}}
+
+
 def few(work):
     target = {"name": "t", **work.target, "n": 2}
     return {"method": "integrated_gradients", "target": target}
@@ -437,6 +559,24 @@ BAD = {
     "unknown pattern": (
         "catalogue", lambda w: {"concepts": {"s": {**w.set, "select": ["B,tw"]}}}, "'B,two'"),
     "same id twice": ("catalogue", lambda w: {"concepts": {"s": w.set, "t": w.set}}, "`prefix`"),
+    "recipes of no kind for the table": (
+        "catalogue", lambda w: {"recipes": [["m", w.path("gram.parquet")]]}, "holds gram"),
+    "an exclusion list of another assembly": ("concepts", other_assembly, "another assembly"),
+    "a control that no source makes": (
+        "concepts", lambda w: {"set": {"name": "s", **w.set, "control": "low_signal"},
+                               "replicates": 1}, "cannot make control 'low_signal'"),
+    "GC content that no window has": (
+        "concepts", lambda w: {"set": {"name": "s", "source": "gc_content", "steps": [1.0],
+                                       "prefix": "", "control": "gc_matched"},
+                               "replicates": 1}, "GC"),
+    "no own control among the activations": (
+        "cavs", lambda w: {"controls": None, "gram": None}, "no control of concept 'A_one_x'"),
+    "a target's function that is not there": (
+        "attributions",
+        lambda w: {"target": {"name": "t", **w.target, "regions": None, "n": 3,
+                              "function": "none.py:f"}}, "none.py"),
+    "too few inputs of a target's function": ("preflight", few_inputs, "yielded 4 rows, expected"),
+    "no genome for regions": ("attributions", lambda w: {"genome": None}, "need a genome"),
     "no motif file": (
         "catalogue", lambda w: {"concepts": {"s": {**w.set, "file": "none.meme"}}}, "none.meme"),
     "unknown layer": ("activations", lambda w: {"layer": "44"}, "layer '44'"),

@@ -24,6 +24,8 @@ REMOVE = object()
 def changed(place, value):
     """`SMALL` with the value at a dotted place set, or removed."""
     config = copy.deepcopy(SMALL)
+    config["tracks"] = {"a": {"file": "a.bw"}}
+    config["controls"] = {"sets": {"own": {"source": "random"}}}
     *parents, last = [int(p) if p.isdigit() else p for p in place.split(".")]
     inside = config
     for part in parents:
@@ -77,15 +79,15 @@ def test_an_unknown_key_near_nothing_lists_the_known_ones():
 @pytest.mark.parametrize(
     ("place", "about"),
     [
-        ("genome", "The genome that random regions"),
+        ("models", "Models by name"),
+        ("concepts", "Sets of concepts by name"),
         ("targets", "Sets of regions"),
         ("genome.fasta", "FASTA file"),
         ("models.m.window", "Length of the sequences"),
         ("models.m.weights", "null for an untrained network"),
         ("models.m.layers", "Layers that are interpreted"),
         ("models.m.layers.1.name", "Name of the layer"),
-        ("concepts.s.file", "Motif file"),
-        ("targets.t.regions", "BED file"),
+        ("concepts.s.source", "Where the concepts come from"),
     ],
 )
 def test_a_missing_key_is_named_with_what_it_is(place, about):
@@ -102,7 +104,7 @@ def test_a_missing_key_is_named_with_what_it_is(place, about):
         ("seed", "1"),
         ("seed", -1),
         ("seed", 1.5),
-        ("genome", None),
+        ("genome", "g.fa"),
         ("genome.chromosomes", "chr1"),
         ("genome.chromosomes", []),
         ("models", {}),
@@ -118,6 +120,16 @@ def test_a_missing_key_is_named_with_what_it_is(place, about):
         ("concepts.s.copies", [4, 4]),
         ("concepts.s.copies", [0]),
         ("concepts.s.prefix", "a/b"),
+        ("concepts.s.file", []),
+        ("concepts.s.bins", 0),
+        ("concepts.s.sites", "best"),
+        ("concepts.s.start_margin", -1),
+        ("tracks", []),
+        ("tracks.a.missing", "none"),
+        ("models.m.tracks", ["a", "a"]),
+        ("models.m.reverse_complement", 1),
+        ("controls.gc_tolerance", 0),
+        ("controls.sets.own.source", "motifs"),
         ("examples.per_concept", 19),
         ("examples", None),
         ("controls.replicates", 0),
@@ -138,10 +150,12 @@ def test_a_value_of_the_wrong_kind_is_named(place, value):
     assert complaint(changed(place, value)).startswith(f"configuration, {place}")
 
 
-@pytest.mark.parametrize("section", ["models", "targets", "concepts"])
+@pytest.mark.parametrize("section", ["models", "targets", "concepts", "tracks", "controls.sets"])
 def test_names_must_be_safe_as_folders(section):
-    config = copy.deepcopy(SMALL)
-    config[section] = {"a b": next(iter(config[section].values()))}
+    entries = changed("seed", 1)
+    for part in section.split("."):
+        entries = entries[part]
+    config = changed(section, {"a b": next(iter(entries.values()))})
     assert complaint(config).startswith(f"configuration, {section}: 'a b' does not match")
 
 
@@ -188,14 +202,15 @@ def test_what_is_left_out_gets_the_default_of_the_schema():
     result = checked(SMALL, SCHEMA)
     top = SCHEMA["properties"]
     for name, expected in defaults(SCHEMA).items():
-        assert result[name] == expected, name
-    entries = {
-        "models": result["models"]["m"],
-        "concepts": result["concepts"]["s"],
-        "targets": result["targets"]["t"],
-    }
-    for section, entry in entries.items():
-        expected = defaults(top[section]["additionalProperties"])
+        given = SMALL.get(name)
+        assert result[name] == ({**expected, **given} if given else expected), name
+    assert SCHEMA["$defs"]["motifs"]["properties"]["copies"]["default"] == [4, 8, 16]
+    for section, entry, schema in (
+        ("models", result["models"]["m"], top["models"]["additionalProperties"]),
+        ("concepts", result["concepts"]["s"], SCHEMA["$defs"]["motifs"]),
+        ("targets", result["targets"]["t"], top["targets"]["additionalProperties"]),
+    ):
+        expected = defaults(schema)
         given = next(iter(SMALL[section].values()))
         assert {**expected, **given} | {"layers": None} == entry | {"layers": None}
     assert result["models"]["m"]["layers"] == ["a", {"name": "b", "concepts": []}]
@@ -210,7 +225,13 @@ def test_every_default_is_valid_and_every_key_described():
             if "default" in part:
                 Draft202012Validator(part).validate(part["default"])
             visit(part, f"{place}.{key}")
-        if schema.get("type") == "object" and "properties" in schema:
+        if "allOf" in schema:
+            # one alternative for each source, which knows all its keys
+            sources = schema["properties"]["source"]["enum"]
+            assert [c["if"]["properties"]["source"]["const"] for c in schema["allOf"]] == sources
+            for source, choice in zip(sources, schema["allOf"], strict=True):
+                visit(of_choice(choice), f"{place} ({source})")
+        elif schema.get("type") == "object" and "properties" in schema:
             assert schema.get("additionalProperties") is False, place
         if isinstance(schema.get("additionalProperties"), dict):
             visit(schema["additionalProperties"], f"{place}.*")
@@ -230,7 +251,147 @@ def test_defaults_are_not_shared_and_the_given_is_not_changed():
     assert again["models"]["m"]["kwargs"] == {}
 
 
-@pytest.mark.parametrize("file", ["config/config.yaml", ".test/ctcf/config.yaml"])
+def of_choice(choice):
+    """The keys of one source."""
+    return SCHEMA["$defs"][choice["then"]["$ref"].removeprefix("#/$defs/")]
+
+
+#: a place in the configuration and its definition, for each source with what it requires
+SOURCES = {
+    "motifs": ("concepts.x", "motifs", {}),
+    "motif_pairs": ("concepts.x", "motif_pairs", {"first": ["a"], "second": ["b"]}),
+    "regions": ("concepts.x", "regions", {"file": "r.bed"}),
+    "signal": ("concepts.x", "signal", {"track": "a"}),
+    "gc_content": ("concepts.x", "gc_content", {}),
+    "shuffled": ("concepts.x", "shuffled", {"of": "s"}),
+    "sequences": ("concepts.x", "sequences", {"file": "s.fa"}),
+    "function": ("concepts.x", "function", {"function": "f.py:f"}),
+    "random control": ("controls.sets.x", "control_random", {}),
+    "regions control": ("controls.sets.x", "control_regions", {"file": "r.bed"}),
+    "sequences control": ("controls.sets.x", "control_sequences", {"file": "s.fa"}),
+    "function control": ("controls.sets.x", "control_function", {"function": "f.py:f"}),
+}
+
+
+def of_source(name, **more):
+    place, _, given = SOURCES[name]
+    return changed(place, {"source": name.removesuffix(" control"), **given, **more})
+
+
+def test_every_source_is_among_those_tried_here():
+    tried = {definition for _, definition, _ in SOURCES.values()}
+    assert tried == set(SCHEMA["$defs"])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_gets_its_own_defaults_and_no_others(name):
+    place, definition, given = SOURCES[name]
+    entry = checked(of_source(name), SCHEMA)
+    for part in place.split("."):
+        entry = entry[part]
+    expected = defaults(SCHEMA["$defs"][definition])
+    assert entry == {"source": name.removesuffix(" control"), **expected, **given}
+
+
+def test_a_source_in_another_place_keeps_what_is_given():
+    config = of_source("signal", control="gc_matched", top=0.1)
+    config["concepts"]["y"] = {"source": "signal", "track": "a"}
+    config["concepts"]["z"] = {"source": "motifs", "file": ["a", "b"], "control": None}
+    result = checked(config, SCHEMA)["concepts"]
+    assert (result["x"]["control"], result["x"]["top"]) == ("gc_matched", 0.1)
+    assert (result["y"]["control"], result["y"]["top"]) == ("low_signal", 0.05)
+    assert (result["z"]["control"], result["z"]["file"]) == (None, ["a", "b"])
+
+
+def test_a_database_of_motifs_gets_its_defaults():
+    result = checked(changed("concepts.s", {"source": "motifs", "jaspar": {}}), SCHEMA)
+    jaspar = {"release": "JASPAR2024", "collection": "CORE", "tax_group": [], "ids": []}
+    assert result["concepts"]["s"]["jaspar"] == {**jaspar, "names": []}
+    assert "file" not in result["concepts"]["s"]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_an_unknown_key_of_a_source_is_named(name):
+    place, definition, _ = SOURCES[name]
+    known = list(SCHEMA["$defs"][definition]["properties"])
+    longest = max(known, key=len)
+    text = complaint(of_source(name, **{longest + "s": 1}))
+    key = longest + "s"
+    assert text == f"configuration, {place}: unknown key {key!r}; did you mean {longest!r}?"
+    text = complaint(of_source(name, zzzzzz=1))
+    assert text == f"configuration, {place}: unknown key 'zzzzzz'; known keys: {', '.join(known)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [("gc_content", "copies"), ("regions", "track"), ("motifs", "spacings"), ("signal", "file")],
+)
+def test_a_key_of_another_source_is_unknown(name, foreign):
+    text = complaint(of_source(name, **{foreign: 1}))
+    assert text.startswith(f"configuration, concepts.x: unknown key {foreign!r}")
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, given) in SOURCES.items() if given])
+def test_a_key_that_a_source_requires_is_named(name):
+    place, definition, given = SOURCES[name]
+    key = next(iter(given))
+    text = complaint(changed(place, {"source": name.removesuffix(" control")}))
+    about = SCHEMA["$defs"][definition]["properties"][key]["description"]
+    assert text == f"configuration, {place}: the key {key!r} is missing ({about})"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("motif_pairs", "first", []),
+        ("motif_pairs", "spacings", [-1]),
+        ("motif_pairs", "orientations", ["+"]),
+        ("regions", "strand", "minus"),
+        ("regions", "max_overlap", 1.5),
+        ("regions", "min_examples", 19),
+        ("regions", "take", "neither"),
+        ("regions", "features", []),
+        ("signal", "top", 0),
+        ("signal", "low", 1),
+        ("signal", "candidates", 99),
+        ("gc_content", "steps", [0.5, 1.1]),
+        ("shuffled", "prefix", ""),
+        ("sequences", "format", "json"),
+        ("function", "variants", {}),
+        ("function", "variants", {"all": 3}),
+        ("regions control", "max_overlap", -1),
+        ("sequences control", "crop", 1),
+        ("function control", "kwargs", []),
+    ],
+)
+def test_a_value_that_a_source_does_not_take_is_named(name, key, value):
+    text = complaint(of_source(name, **{key: value}))
+    assert text.startswith(f"configuration, {SOURCES[name][0]}.{key}")
+
+
+def test_models_without_dna_need_neither_genome_nor_window():
+    config = changed("models.m.window", None)
+    del config["genome"]
+    config["targets"]["t"] = {"function": "f.py:f", "n": 3}
+    result = checked(config, SCHEMA)
+    assert result["genome"] is None
+    assert result["models"]["m"]["window"] is None
+    assert result["targets"]["t"]["regions"] is None
+
+
+CONFIGURATIONS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("config/*.yaml", ".test/*/config.yaml", ".test/sources/*.yaml")
+    for path in ROOT.glob(pattern)
+)
+
+
+def test_the_configurations_of_the_project_are_found():
+    known = {"config/config.yaml", ".test/ctcf/config.yaml", ".test/sources/own.yaml"}
+    assert known <= set(CONFIGURATIONS)
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS)
 def test_the_configurations_of_the_project_are_valid(file, monkeypatch):
     monkeypatch.setenv("TPCAV_DATA", "/data")
     checked(yaml.safe_load((ROOT / file).read_text()), SCHEMA)

@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tpcav_core.config import checked
+
 ROOT = Path(__file__).parents[2]
 CONDA_NAMES = {"torch": "pytorch"}
 
@@ -59,3 +61,24 @@ def test_links_between_documents_lead_somewhere():
     for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def yaml_blocks(path):
+    return re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_every_configuration_of_the_guide_to_concepts_is_valid():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    base = {
+        "genome": {"fasta": "genome.fa"},
+        "models": {"m": {"factory": "a.py:b", "weights": None, "window": 9, "layers": ["l"]}},
+        "concepts": {"c": {"source": "gc_content"}},
+        "targets": {"t": {"regions": "random", "n": 1}},
+    }
+    blocks = yaml_blocks(ROOT / "docs/concepts.md")
+    sources = set()
+    for block in blocks:
+        content = checked({**base, **yaml.safe_load(block)}, schema)
+        sources |= {entry["source"] for entry in content["concepts"].values()}
+    known = schema["properties"]["concepts"]["additionalProperties"]["properties"]["source"]
+    assert sources == set(known["enum"])

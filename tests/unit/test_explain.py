@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -9,10 +10,10 @@ from torch import nn
 
 from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
-from tpcav_core.explain import attribute_pairs
+from tpcav_core.explain import FunctionPairs, RegionPairs, attribute_pairs, attribute_source
 from tpcav_core.imports import load_object
 from tpcav_core.inputs import input_adapter
-from tpcav_core.regions import available_starts
+from tpcav_core.starts import available_starts
 from tpcav_core.targets import pair_with_random
 
 WINDOW = 64
@@ -106,3 +107,76 @@ def test_nan_is_an_error_even_when_forced(model, toy_genome, pairs, method):
         model[0].bias[1] = float("nan")
     with pytest.raises(InputError, match="NaN or infinite"):
         attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs, method=method, force=True)
+
+
+YIELDS = """
+import torch
+
+
+def saved(n, seed, file):
+    inputs = torch.load(file, weights_only=True)
+    for first in range(0, n, 11):
+        yield tuple(tensor[first : first + 11] for tensor in inputs)
+"""
+
+
+@pytest.fixture
+def yielded(tmp_path, toy_genome, pairs):
+    """Calls that yield the inputs of the pairs."""
+    (tmp_path / "own.py").write_text(YIELDS)
+    calls = []
+    for side, regions in pairs._asdict().items():
+        torch.save(ONE_HOT(codes(toy_genome, regions)), tmp_path / side)
+        kwargs = {"file": str(tmp_path / side)}
+        call = {"function": f"{tmp_path}/own.py:saved", "n": 37, "seed": 1, "kwargs": kwargs}
+        calls.append(json.dumps(call))
+    return FunctionPairs(37, *calls)
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_inputs_of_a_function_are_attributed_as_those_of_regions(
+    model, toy_genome, pairs, yielded, batch_size
+):
+    expected, how = attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs, batch_size=batch_size)
+    found, chosen = attribute_source(model, "4", yielded, batch_size=batch_size)
+    assert chosen == how
+    for left, right in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+class Signal:
+    """Stands for tracks: a smooth signal along the genome."""
+
+    def values(self, regions):
+        positions = regions.start[:, None] + np.arange(WINDOW)
+        return np.sin(positions / 9.0 + regions.contig[:, None])[:, None].astype(np.float32)
+
+
+STACKED = input_adapter("one_hot_stacked_tracks")
+
+
+@pytest.mark.parametrize("batch_size", [10, 37])
+def test_the_signal_of_targets_and_baselines_is_read_where_they_are(toy_genome, pairs, batch_size):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        model = nn.Sequential(
+            nn.Conv1d(5, 6, 7), nn.ReLU(), nn.AvgPool1d(8), nn.Flatten(), nn.Linear(42, 1)
+        )
+    model.eval().requires_grad_(False)
+    result, _ = attribute_pairs(
+        model, "0", STACKED, toy_genome, pairs, tracks=Signal(), batch_size=batch_size
+    )
+    assert result.relative_error() < 1e-4
+    sides = [STACKED(codes(toy_genome, side), Signal().values(side)) for side in pairs]
+    whole = attribute(model, "0", *sides)
+    for left, right in zip(result, whole, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+
+
+def test_a_source_of_pairs_knows_its_size_and_ends(toy_genome, pairs, yielded):
+    for source in (RegionPairs(toy_genome, pairs, ONE_HOT), yielded):
+        assert source.size == 37
+        for targets, baselines in source.batches(10):
+            assert len(targets[0]) == len(baselines[0])
+        assert [len(sides[0][0]) for sides in source.batches(10)] == [10, 10, 10, 7]
+        assert len(next(iter(source.batches(64)))[0][0]) == 37

@@ -119,8 +119,9 @@ def test_the_configuration_is_not_changed(config):
 
 def test_every_file_of_the_configuration_is_known_with_its_place(config, toy_meme):
     config["genome"]["exclude"] = "black.bed"
-    config["targets"]["u"] = {"regions": "peaks.bed", "n": None, "edges": "error"}
+    config["targets"]["u"] = {**config["targets"]["t"], "regions": "peaks.bed", "n": None}
     assert Jobs.from_config(config).input_files() == {
+        str(toy_meme): "concepts.second",
         "g.fa": "genome.fasta",
         "black.bed": "genome.exclude",
         "net.py": "models.m",
@@ -140,3 +141,295 @@ def test_a_missing_file_is_named_with_its_place(config, tmp_path, monkeypatch):
     jobs.check_files(made=["w.pt"])
     (tmp_path / "w.pt").write_text("")
     jobs.check_files()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A file for each source."""
+    beds = "".join(f"chrA\t{start}\t{start + 50}\n" for start in range(0, 5000, 100))
+    for name in ("r.bed", "among.bed", "into.bed", "control.bed", "peaks.bed"):
+        (tmp_path / name).write_text(beds)
+    fasta = "".join(f">s{i}\n{'ACGT' * 16}\n" for i in range(30))
+    for name in ("s.fa", "negatives.fa"):
+        (tmp_path / name).write_text(fasta)
+    for name in ("own.py", "control.py", "targets.py", "baselines.py", "net.py", "g.fa", "open.bw"):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def every(folder, toy_meme):
+    """A configuration with every source of concepts, controls and targets."""
+    motifs = {"source": "motifs", "file": str(toy_meme), "copies": [2]}
+    given = {
+        "genome": {"fasta": f"{folder}/g.fa"},
+        "tracks": {"open": {"file": f"{folder}/open.bw"}},
+        "models": {
+            "m": {
+                "factory": f"{folder}/net.py:build",
+                "weights": None,
+                "window": 64,
+                "layers": ["a"],
+                "inputs": "one_hot_and_tracks",
+                "tracks": ["open"],
+            }
+        },
+        "concepts": {
+            "motifs": {**motifs, "into": f"{folder}/into.bed", "control": "permuted_motifs"},
+            "pairs": {
+                **motifs, "source": "motif_pairs", "first": ["A*"], "second": ["B*"],
+                "copies": [1], "control": "shuffled",
+            },
+            "regions": {"source": "regions", "file": f"{folder}/r.bed", "control": "others"},
+            "signal": {"source": "signal", "track": "open", "among": f"{folder}/among.bed"},
+            "gc": {"source": "gc_content", "control": "gc_matched"},
+            "again": {"source": "shuffled", "of": "motifs", "control": "negatives"},
+            "sequences": {"source": "sequences", "file": f"{folder}/s.fa"},
+            "function": {
+                "source": "function", "function": f"{folder}/own.py:examples", "control": "made",
+            },
+        },
+        "controls": {
+            "sets": {
+                "others": {"source": "regions", "file": f"{folder}/control.bed"},
+                "negatives": {"source": "sequences", "file": f"{folder}/negatives.fa"},
+                "made": {"source": "function", "function": f"{folder}/control.py:examples"},
+            }
+        },
+        "targets": {
+            "peaks": {"regions": f"{folder}/peaks.bed"},
+            "random": {"regions": "random", "n": 5},
+            "own": {
+                "function": f"{folder}/targets.py:inputs",
+                "baseline_function": f"{folder}/baselines.py:inputs",
+                "n": 5,
+            },
+        },
+        "results": str(folder / "results"),
+    }  # fmt: skip
+    return checked(given, SCHEMA)
+
+
+def complaint(config):
+    with pytest.raises(InputError) as caught:
+        Jobs.from_config(config)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_every_source_is_read(every):
+    jobs = Jobs.from_config(every)
+    assert {concept.source for concept in jobs.concepts} == {
+        *("motifs", "regions", "signal", "gc_content", "shuffled", "sequences", "function")
+    }
+    assert {concept.set for concept in jobs.concepts} == set(every["concepts"])
+    # pairs of motifs are motif concepts, those of motifs and pairs have controls of their own
+    assert jobs.used_controls() == ["others", "negatives", "random", "made"]
+    assert jobs.used_controls("m", "a") == jobs.used_controls()
+    assert set(jobs.controls) == {"random", "others", "negatives", "made"}
+    jobs.check_files(made=[every["results"]])
+
+
+def test_only_the_controls_of_a_layer_are_used_there(every):
+    every["models"]["m"]["layers"].append({"name": "b", "concepts": ["regions", "gc", "function"]})
+    jobs = Jobs.from_config(every)
+    assert jobs.used_controls("m", "b") == ["others", "made"]
+    assert jobs.used_controls() == ["others", "negatives", "random", "made"]
+
+
+#: files that the fixture names, each with its place in the configuration
+NAMED = {
+    "g.fa": "genome.fasta",
+    "open.bw": "tracks.open.file",
+    "net.py": "models.m",
+    "into.bed": "concepts.motifs",
+    "among.bed": "concepts.signal",
+    "control.bed": "controls.sets.others",
+    "negatives.fa": "controls.sets.negatives",
+    "own.py": "concepts.function",
+    "control.py": "controls.sets.made",
+    "targets.py": "targets.own.function",
+    "baselines.py": "targets.own.baseline_function",
+    "peaks.bed": "targets.peaks.regions",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_file_that_is_missing_is_named_whatever_names_it(every, folder, name):
+    jobs = Jobs.from_config(every)
+    jobs.check_files()
+    (folder / name).unlink()
+    with pytest.raises(InputError) as caught:
+        jobs.check_files()
+    expected = f"configuration, {NAMED[name]}: no file '{folder / name}' (looked in "
+    if name == "open.bw":
+        # the first place that names it is as good
+        assert f"no file '{folder / name}' (looked in " in str(caught.value)
+    else:
+        assert str(caught.value).startswith(expected)
+    jobs.check_files(made=[str(folder / name)])
+
+
+@pytest.mark.parametrize(("name", "place"), [("r.bed", "regions"), ("s.fa", "sequences")])
+def test_a_file_that_is_read_for_its_concepts_is_missed_at_once(every, folder, name, place):
+    (folder / name).unlink()
+    assert str(folder / name) in complaint(every)
+
+
+def test_the_files_of_a_set_are_those_of_the_sets_it_is_made_from(every, folder, toy_meme):
+    jobs = Jobs.from_config(every)
+    motifs = [str(toy_meme), f"{folder}/into.bed"]
+    assert jobs.set_files("motifs") == motifs
+    assert jobs.set_files("again") == motifs
+    assert sorted(jobs.set_files("signal")) == [f"{folder}/among.bed", f"{folder}/open.bw"]
+    assert jobs.set_files("gc") == []
+    assert jobs.set_files("function") == [f"{folder}/own.py"]
+
+
+def test_functions_of_packages_are_no_files(every):
+    every["concepts"]["function"]["function"] = "package.module:examples"
+    every["controls"]["sets"]["made"]["function"] = "package.module:examples"
+    every["targets"]["own"] |= {"function": "package.module:f", "baseline_function": None}
+    jobs = Jobs.from_config(every)
+    assert jobs.set_files("function") == []
+    assert not any("package.module" in file for file in jobs.input_files())
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ("concepts.signal.track", lambda c: c["concepts"]["signal"].update(track="opne")),
+        ("models.m.tracks", lambda c: c["models"]["m"].update(tracks=["open", "opne"])),
+    ],
+)
+def test_an_unknown_track_is_named_with_the_near_one(every, place, change):
+    change(every)
+    expected = f"configuration, {place}: no track 'opne'; did you mean 'open'?"
+    assert complaint(every) == expected
+    every["tracks"] = {}
+    assert complaint(every).endswith("; there are none")
+
+
+def test_an_unknown_control_is_named_with_the_near_one(every):
+    every["concepts"]["regions"]["control"] = "othres"
+    text = complaint(every)
+    assert text == "concepts.regions.control: no control 'othres'; did you mean 'others'?"
+    every["concepts"]["regions"]["control"] = "zzz"
+    text = complaint(every)
+    assert text.startswith("concepts.regions.control: no control 'zzz'; there are random, others")
+    assert text.endswith("gc_matched, permuted_motifs, shuffled, low_signal")
+
+
+@pytest.mark.parametrize("other", ["function", "again"])
+def test_only_dna_that_is_not_shuffled_can_be_shuffled(every, other):
+    every["concepts"]["more"] = {**every["concepts"]["again"], "of": other, "prefix": "x-"}
+    expected = f"concepts.more.of: the examples of concepts.{other}, of source "
+    assert complaint(every).startswith(expected)
+
+
+def test_an_unknown_default_control_is_found_at_the_first_set_that_has_it(every):
+    every["controls"]["default"] = "gc_match"
+    text = complaint(every)
+    assert text == "concepts.sequences.control: no control 'gc_match'; did you mean 'gc_matched'?"
+
+
+FITS = {
+    "permuted_motifs": {"motifs", "pairs"},
+    "low_signal": {"signal"},
+    "gc_matched": {"motifs", "pairs", "regions", "signal", "gc", "again", "sequences"},
+    "shuffled": {"motifs", "pairs", "regions", "signal", "gc", "sequences"},
+}
+
+
+@pytest.mark.parametrize("control", FITS)
+@pytest.mark.parametrize(
+    "name", ["motifs", "pairs", "regions", "signal", "gc", "again", "sequences", "function"]
+)
+def test_a_control_fits_the_source_or_is_refused(every, control, name):
+    every["concepts"][name]["control"] = control
+    if name in FITS[control]:
+        Jobs.from_config(every)
+        return
+    text = complaint(every)
+    assert text.startswith(f"concepts.{name}.control: {control} ")
+    assert "choose another control" in text
+
+
+def test_a_concept_cannot_have_the_name_of_a_control(every):
+    every["controls"]["sets"]["GC"] = {"source": "random"}
+    assert complaint(every).startswith("concepts.gc: the id 'gc' is the name of a control")
+
+
+@pytest.fixture
+def placeless(every):
+    """A study of functions alone, without a genome."""
+    every["genome"] = None
+    every["models"]["m"] |= {"window": None, "inputs": "one_hot", "tracks": []}
+    every["concepts"] = {"function": every["concepts"]["function"]}
+    every["targets"] = {"own": every["targets"]["own"]}
+    return every
+
+
+def test_functions_need_no_genome(placeless):
+    assert Jobs.from_config(placeless).used_controls() == ["made"]
+    assert "genome.fasta" not in Jobs.from_config(placeless).input_files().values()
+
+
+@pytest.mark.parametrize("name", ["regions", "signal", "gc", "sequences"])
+def test_what_needs_a_genome_is_named_where_there_is_none(placeless, every, folder, name):
+    others = {
+        "regions": {"source": "regions", "file": f"{folder}/r.bed"},
+        "signal": {"source": "signal", "track": "open"},
+        "gc": {"source": "gc_content"},
+        "sequences": {"source": "sequences", "file": f"{folder}/s.fa"},
+    }
+    given = {**placeless, "concepts": {**placeless["concepts"], name: others[name]}}
+    given["controls"]["default"] = "made"
+    config = checked(given, SCHEMA)
+    config["concepts"][name]["control"] = "made"
+    assert complaint(config).startswith(f"configuration, genome: '{name}' needs a genome; give one")
+
+
+def test_a_control_or_target_that_needs_a_genome_is_named_too(placeless):
+    placeless["concepts"]["function"]["control"] = "negatives"
+    assert complaint(placeless).startswith("configuration, genome: 'negatives' needs a genome")
+    placeless["concepts"]["function"]["control"] = "random"
+    assert complaint(placeless).startswith("configuration, genome: 'random' needs a genome")
+    placeless["concepts"]["function"]["control"] = "made"
+    placeless["targets"]["own"] |= {"function": None, "regions": "random"}
+    assert complaint(placeless).startswith("configuration, genome: 'own' needs a genome")
+
+
+@pytest.mark.parametrize(
+    "change", [{"regions": None, "function": None}, {"regions": "random", "function": "f.py:f"}]
+)
+def test_a_target_has_regions_or_a_function(every, change):
+    every["targets"]["own"] |= change
+    expected = "configuration, targets.own: expected either regions or function; give one"
+    assert complaint(every) == expected
+
+
+@pytest.mark.parametrize("name", ["own", "random"])
+def test_how_many_targets_are_wanted_must_be_said_where_nothing_else_says_it(every, name):
+    every["targets"][name]["n"] = None
+    assert complaint(every) == f"configuration, targets.{name}: set n, how many are wanted"
+    assert every["targets"]["peaks"]["n"] is None
+
+
+def test_a_model_gets_the_tracks_it_names_in_its_order(every, folder):
+    every["tracks"] = {"z": {"file": "z.bw", "missing": None}, **every["tracks"]}
+    every["models"]["m"]["tracks"] = ["open", "z"]
+    model = Jobs.from_config(every).model("m")
+    assert list(model["tracks"]) == ["open", "z"]
+    assert model["tracks"]["open"] == {"file": f"{folder}/open.bw", "missing": 0}
+    assert Jobs.from_config(every).model_files("m") == [
+        f"{folder}/net.py",
+        f"{folder}/open.bw",
+        "z.bw",
+    ]
+
+
+def test_a_layer_that_is_listed_twice_is_an_error(every):
+    every["models"]["m"]["layers"] = ["a", {"name": "a", "concepts": []}]
+    assert complaint(every).startswith("configuration, models.m.layers: a layer is listed twice")

@@ -16,9 +16,10 @@ from tpcav_core.matching import (
     split_by_signal,
     window_gc,
 )
-from tpcav_core.regions import Regions, available_starts
+from tpcav_core.regions import Regions
 from tpcav_core.sampling import Sampling
 from tpcav_core.splits import TEST, assign_folds, fold_of, split_regions
+from tpcav_core.starts import available_starts
 from tpcav_core.tracks import Track, Tracks
 
 

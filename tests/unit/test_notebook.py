@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tpcav_core.concepts import Sampling, control_recipes, motif_recipes, window_sampling
+from tpcav_core.controls import control_recipes
 from tpcav_core.errors import InputError
 from tpcav_core.genome import Genome
 from tpcav_core.models import ModelSpec
@@ -23,6 +23,8 @@ from tpcav_core.notebook import (
     save_basis,
     wrap,
 )
+from tpcav_core.sampling import Sampling, window_sampling
+from tpcav_core.sources import Setting
 from tpcav_core.training import Examples, set_control, train_variant
 
 WINDOW = 64
@@ -36,14 +38,15 @@ def at_layer(toy_network: Path) -> ModelLayer:
 
 @pytest.fixture(scope="module")
 def basis(at_layer: ModelLayer, toy_genome: Genome, toy_sampling: Callable[..., Sampling]) -> Basis:
-    recipes = [recipe for _, recipe in control_recipes("random", 3, toy_sampling())]
+    setting = Setting(toy_genome, toy_sampling())
+    recipes = [recipe for _, recipe in control_recipes("random", 3, setting)]
     return fit_basis(at_layer.sample(recipes, toy_genome, per_recipe=12), 5)
 
 
 def test_batches_do_not_change_activations(
     at_layer: ModelLayer, toy_genome: Genome, toy_sampling: Callable[..., Sampling]
 ) -> None:
-    ((_, recipe),) = control_recipes("random", 1, toy_sampling(37))
+    ((_, recipe),) = control_recipes("random", 1, Setting(toy_genome, toy_sampling(37)))
     whole = at_layer.activations(recipe, toy_genome)
     parts = ModelLayer(at_layer.model, LAYER, at_layer.adapt, batch_size=5)
     assert whole.shape == (37, 8)
@@ -104,8 +107,9 @@ def test_concepts_of_a_file_keep_their_labels(toy_meme: Path) -> None:
 def test_window_sampling_and_recipes_keep_sides_apart(toy_genome: Genome, toy_meme: Path) -> None:
     sampling = window_sampling(toy_genome, WINDOW, 40, seed=1, test_fraction=0.25, folds=3)
     concept = motif_concepts(toy_meme, [2])[0]
-    ((_, recipe),) = motif_recipes(concept, sampling)
-    ((_, control),) = control_recipes("random", 1, sampling)
+    setting = Setting(toy_genome, sampling)
+    ((_, recipe),) = concept.recipes(setting)
+    ((_, control),) = control_recipes("random", 1, setting)
     for one in (recipe, control):
         assert (one.folds == -1).sum() == 10
     sides: list[set[tuple[int, int]]] = []

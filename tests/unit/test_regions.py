@@ -8,14 +8,13 @@ from scipy.stats import chisquare
 
 from tpcav_core.errors import InputError
 from tpcav_core.genome import assemble, read_genome
-from tpcav_core.regions import (
+from tpcav_core.regions import Regions, center, read_bed
+from tpcav_core.starts import (
     REASONS,
-    Regions,
     StartRanges,
     available_starts,
-    center,
     random_regions,
-    read_bed,
+    rejection_reasons,
 )
 
 
@@ -127,6 +126,32 @@ def test_unreadable_files(bed, genome, tmp_path):
         read_bed(tmp_path / "binary.bed", genome)
 
 
+def test_regions_of_absent_contigs_are_dropped_when_asked(bed, genome):
+    text = "chrX\t5\t9\nchr2\t1\t2\nchrUn_1\t0\t10000\nchr1\t3\t4\tx\t0\t-\n"
+    with pytest.raises(InputError, match=r"line 1: chromosome 'chrX' is not in the genome"):
+        read_bed(bed(text), genome)
+    regions = read_bed(bed(text), genome, absent="drop")
+    assert [column.tolist() for column in regions] == [[1, 0], [1, 3], [2, 4], [1, -1]]
+
+
+def test_dropping_hides_no_other_mistake(bed, genome):
+    for line, message in (
+        ("chr2\t1\t51", "line 2: end 51 is beyond the end of chr2"),
+        ("chrX\t7\t5", "line 2: start 7 is not below end 5"),
+        ("chrX\t1\tend", "line 2: 'end' is not a whole number"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_bed(bed(f"chr1\t1\t2\n{line}\n"), genome, absent="drop")
+
+
+def test_a_list_of_another_assembly_is_not_dropped_as_a_whole(bed, genome):
+    expected = r"r\.bed: none of its regions is of a contig of the genome \(chr1, chr2 …\)"
+    with pytest.raises(InputError, match=expected):
+        read_bed(bed("1\t5\t9\n2\t1\t2\n"), genome, absent="drop")
+    with pytest.raises(InputError, match=r"r\.bed: holds no region"):
+        read_bed(bed("# nothing\n"), genome, absent="drop")
+
+
 # center
 
 
@@ -191,8 +216,8 @@ def listed(starts):
     ]
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_available_starts_are_those_of_brute_force(seed):
+def random_case(seed):
+    """A genome with unknown bases, a window, and options of `available_starts`."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 70, rng.integers(1, 5)).tolist()
     genome = make_genome(lengths, random_intervals(rng, lengths, rng.integers(0, 4)))
@@ -200,18 +225,61 @@ def test_available_starts_are_those_of_brute_force(seed):
     chosen = sorted({int(np.argmax(lengths)), int(rng.integers(len(lengths)))})
     window = int(rng.integers(1, min(12, max(lengths)) + 1))
     block_length = window + int(rng.integers(0, 30))
-    starts, lost = available_starts(
-        genome,
-        window,
-        chromosomes=[genome.names[c] for c in chosen],
-        exclude=exclude,
-        block_length=block_length,
+    names = [genome.names[c] for c in chosen]
+    options = {"chromosomes": names, "exclude": exclude, "block_length": block_length}
+    return genome, window, chosen, options
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_available_starts_are_those_of_brute_force(seed):
+    genome, window, chosen, options = random_case(seed)
+    starts, lost = available_starts(genome, window, **options)
+    accepted, expected = brute_force(
+        genome, window, chosen, options["exclude"], options["block_length"]
     )
-    accepted, expected = brute_force(genome, window, chosen, exclude, block_length)
     assert listed(starts) == accepted
     assert {reason: lost[reason] for reason in REASONS} == expected
-    assert lost["total"] == sum(lengths) == len(accepted) + sum(expected.values())
+    assert lost["total"] == sum(genome.lengths) == len(accepted) + sum(expected.values())
     assert [column.dtype for column in starts] == [np.int32, np.int64, np.int64, np.int64]
+
+
+def every_window(genome, window):
+    contig = np.repeat(np.arange(len(genome.lengths)), genome.lengths)
+    start = np.concatenate([np.arange(length) for length in genome.lengths])
+    strand = np.ones(len(start), np.int8)
+    return Regions(contig.astype(np.int32), start, start + window, strand)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_nothing_rejects_a_window_that_is_available_and_one_reason_every_other(seed):
+    genome, window, _, options = random_case(seed)
+    if seed % 3 == 0:
+        options = {"block_length": None}
+    starts, lost = available_starts(genome, window, **options)
+    windows = every_window(genome, window)
+    order = np.random.default_rng(seed).permutation(len(windows.start))
+    windows = Regions(*(column[order] for column in windows))
+    reasons = rejection_reasons(genome, windows, **options)
+    assert tuple(reasons) == REASONS
+    assert {name: int(rows.sum()) for name, rows in reasons.items()} | {"total": len(order)} == lost
+    assert np.sum(list(reasons.values()), axis=0).max() <= 1
+    free = ~np.any(list(reasons.values()), axis=0)
+    available = {(contig, start) for contig, start, _ in listed(starts)}
+    places = zip(windows.contig.tolist(), windows.start.tolist(), strict=True)
+    assert [place in available for place in places] == free.tolist()
+
+
+def test_windows_off_either_end_of_a_contig_are_rejected_for_that_alone():
+    genome = make_genome([100, 50, 30], [(1, 0, 5)])
+    windows = regions_of([0, -3, 7], [0, 95, 105], [1, -1, 9], [2, -40, -30], [2, 500, 510])
+    reasons = rejection_reasons(genome, windows, exclude=regions_of([0, 0, 4]))
+    assert reasons["too near the contig's end"].tolist() == [True] * 5
+    assert not any(rows.any() for name, rows in reasons.items() if name != REASONS[1])
+
+
+def test_no_windows_are_rejected_for_no_reason(genome):
+    reasons = rejection_reasons(genome, regions_of(), block_length=30)
+    assert [len(rows) for rows in reasons.values()] == [0] * len(REASONS)
 
 
 def test_blocks_are_not_shared_by_contigs(genome):

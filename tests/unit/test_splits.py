@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tpcav_core.catalogue import Concept
-from tpcav_core.concepts import control_recipes, motif_recipes
+from tpcav_core.catalogue import MotifConcept
+from tpcav_core.controls import control_recipes
 from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
-from tpcav_core.regions import Regions, StartRanges, available_starts
+from tpcav_core.regions import Regions
 from tpcav_core.seeds import generator
+from tpcav_core.sources import Setting
 from tpcav_core.splits import (
     TEST,
     assign_folds,
@@ -19,6 +20,7 @@ from tpcav_core.splits import (
 from tpcav_core.splits import (
     test_size as size_of_test,
 )
+from tpcav_core.starts import StartRanges, available_starts
 
 WINDOW = 64
 
@@ -38,17 +40,17 @@ def overlapping_pairs_of_different_folds(regions, folds):
     return int((overlap & (np.diff(fold) != 0)).sum()), int(overlap.sum())
 
 
-def test_no_window_overlaps_one_of_another_side_whoever_drew_it(toy_sampling):
-    sampling = toy_sampling(n=400)
+def test_no_window_overlaps_one_of_another_side_whoever_drew_it(toy_sampling, toy_genome):
+    setting = Setting(toy_genome, toy_sampling(n=400))
     pwm = np.full((5, 4), 0.25)
     recipes = [
         recipe
         for name in ("x", "y", "z")
-        for _, recipe in motif_recipes(
-            Concept(name, name, "set", "motifs", (2, 4), Motif(name, (pwm,))), sampling
-        )
+        for _, recipe in MotifConcept(
+            id=name, label=name, set="set", copies=(2, 4), motif=Motif(name, (pwm,))
+        ).recipes(setting)
     ]
-    recipes += [recipe for _, recipe in control_recipes("random", 3, sampling)]
+    recipes += [recipe for _, recipe in control_recipes("random", 3, setting)]
     regions = Regions(
         *(np.concatenate(columns) for columns in zip(*(r.regions for r in recipes), strict=True))
     )

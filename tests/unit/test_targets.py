@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tpcav_core.errors import InputError
-from tpcav_core.regions import Regions, StartRanges
+from tpcav_core.regions import Regions
+from tpcav_core.starts import StartRanges
 from tpcav_core.targets import pair_with_random, sample_given, take
 
 WINDOW = 10

@@ -11,7 +11,8 @@ import pytest
 
 from tpcav_core.errors import InputError
 from tpcav_core.genome import assemble, read_genome
-from tpcav_core.regions import Regions, available_starts, random_regions
+from tpcav_core.regions import Regions
+from tpcav_core.starts import available_starts, random_regions
 from tpcav_core.tracks import GAP, NEIGHBOURHOOD, Track, Tracks
 
 LENGTHS = {"chr1": 100, "chr2": 50}

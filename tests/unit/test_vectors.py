@@ -45,15 +45,21 @@ def test_slices_chunks_and_selections_keep_their_rows():
 
 @pytest.fixture
 def file(tmp_path):
-    """Three row groups: (c, 2), (c, 4), (e, 2), of 4, 6 and 5 rows."""
+    """Three row groups of concepts and one of the second's own control, of 4, 6, 5 and 2 rows."""
     path = tmp_path / "activations.parquet"
-    groups = {("c", "2"): matrix(4, 3, 1), ("c", "4"): matrix(6, 3, 2), ("e", "2"): matrix(5, 3, 3)}
+    groups = {
+        vectors.Group("c", "2"): matrix(4, 3, 1),
+        vectors.Group("c", "4"): matrix(6, 3, 2),
+        vectors.Group("e", "2"): matrix(5, 3, 3),
+        vectors.Group("c", "4", "0"): matrix(2, 3, 4),
+    }
     writer = None
-    for (concept, variant), values in groups.items():
+    for (concept, variant, control), values in groups.items():
         table = pa.table(
             {
                 "concept": [concept] * len(values),
                 "variant": [variant] * len(values),
+                "control": pa.array([control] * len(values), pa.string()),
                 "activation": vectors.to_column(values),
             }
         )
@@ -67,8 +73,11 @@ def file(tmp_path):
 def test_row_groups_are_found_by_concept_and_variant(file):
     opened, groups = file
     assert vectors.group_names(opened) == list(groups)
+    assert vectors.group_names(opened)[3].control == "0"
     assert vectors.row_groups(opened, "c", "4") == [1]
     assert vectors.row_groups(opened, "e", "4") == []
+    assert vectors.row_groups(opened, "c", "4", "0") == [3]
+    assert vectors.row_groups(opened, "c", "2", "0") == []
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4, 100])
@@ -76,5 +85,5 @@ def test_streamed_rows_are_the_rows_in_order(file, rows):
     opened, groups = file
     batches = list(vectors.batches(opened, [0, 2], rows))
     assert max(map(len, batches)) <= rows
-    expected = np.concatenate([groups["c", "2"], groups["e", "2"]])
+    expected = np.concatenate([groups["c", "2", None], groups["e", "2", None]])
     np.testing.assert_array_equal(np.concatenate(batches), expected)

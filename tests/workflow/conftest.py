@@ -49,14 +49,20 @@ class Study:
             *("--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")),
             *("--cores", str(cores), *options),
         ]
-        environment = {**os.environ, "PYTHONPATH": ""}
+        return self._run(command, "")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the package in the folder."""
+        return self._run([sys.executable, "-m", "tpcav_core", *arguments], str(ROOT))
+
+    def _run(self, command: list[str], path: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": path},
             check=False,
         )
 

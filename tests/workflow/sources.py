@@ -1,4 +1,4 @@
-"""Data for the studies in ``.test/sources``: regions, signal, sequences, all of one small genome."""
+"""Data for the studies in ``.test/sources``: regions, signal, sequences of one genome."""
 
 from __future__ import annotations
 

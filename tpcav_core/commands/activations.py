@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..genome import Genome
 from ..inputs import input_adapter
 from ..models import load_model
-from .options import add_model_arguments, load_genome, open_tracks, read_model
+from .data import load_genome, open_tracks
+from .options import add_model_arguments, read_model
 
 log = logging.getLogger("tpcav_core")
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import attributions, files, genome, regions, targets
+from .. import attributions, files, genome, regions, starts, targets
 from ..attributions import Attribution
 from ..errors import InputError
 from ..explain import FunctionPairs, RegionPairs, attribute_source
 from ..inputs import input_adapter
 from ..models import ModelSpec, load_model
 from ..seeds import generator
-from .options import add_model_arguments, load_genome, open_tracks, read_model
+from .data import load_genome, open_tracks
+from .options import add_model_arguments, read_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +102,7 @@ def choose_pairs(
         if sampling["exclude"]
         else None
     )
-    starts, lost = regions.available_starts(
+    acceptable, lost = starts.available_starts(
         loaded,
         window,
         chromosomes=sampling["chromosomes"],
@@ -116,7 +117,7 @@ def choose_pairs(
             off_contig=target["edges"],
         )
         what = targets.sample_given(given, target["n"], seed, target["name"])
-    return targets.pair_with_random(what, starts, window, seed, target["name"], lost=lost)
+    return targets.pair_with_random(what, acceptable, window, seed, target["name"], lost=lost)
 
 
 def _content(

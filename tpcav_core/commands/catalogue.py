@@ -17,7 +17,6 @@ import pandas as pd
 from .. import files
 from ..catalogue import Concept, read_catalogue
 from ..errors import InputError
-from .layers import read_yaml
 from .summary import write_table
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
@@ -37,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("MODEL", "FILE"),
         help="recipes of concepts and shared controls, parquet; once for each model",
     )
+    parser.add_argument("--cache", help="folder of what is expensive to find out again")
     parser.add_argument("--output", help="table, .tsv (a .parquet goes beside it)")
 
 
@@ -47,7 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.output:
         raise InputError("no --output given; name the table that is to be written")
     concepts = read_catalogue(
-        json.loads(arguments.concepts), default_control=arguments.default_control
+        json.loads(arguments.concepts),
+        default_control=arguments.default_control,
+        cache=Path(arguments.cache) if arguments.cache else None,
     )
     models = [(model, _availability(paths)) for model, *paths in arguments.recipes]
     table = pd.DataFrame(_rows(concepts, models))
@@ -58,13 +60,13 @@ def listing(configfile: str) -> str:
     """Return the concepts of a configuration as text, a line each."""
     if not SCHEMA.is_file():
         raise InputError("--configfile needs the workflow's schema; run it in a checkout")
-    from ..config import checked
+    from ..config import checked, read_yaml
     from ..jobs import Jobs
 
     config = checked(read_yaml(configfile), read_yaml(str(SCHEMA)))
     table = pd.DataFrame(_rows(Jobs.from_config(config).concepts, [("", {})]))
     columns = ["concept", "label", "set", "source", "variants", "control", "candidates"]
-    return str(table[columns].to_string(index=False, na_rep="any number")) + "\n"
+    return str(table[columns].to_csv(sep="\t", index=False, na_rep="any"))
 
 
 def _availability(paths: Iterable[str]) -> dict[str, Mapping[str, Any]]:

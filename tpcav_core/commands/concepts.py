@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from ..errors import InputError
 from ..genome import Genome
 from ..seeds import generator
 from ..sources.base import Concept, Setting
-from .options import load_genome, open_tracks
+from .data import load_genome, open_tracks
 
 log = logging.getLogger("tpcav_core")
 #: concept, variant, replicate of the concept's own control, examples
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--set", help="JSON: name and definition of a set of concepts")
     what.add_argument("--controls", help="JSON: name, replicates, definition of a shared control")
     parser.add_argument("--ids", nargs="+", help="concepts of the set (default: all)")
+    parser.add_argument("--cache", help="folder of what is expensive to find out again")
     parser.add_argument("--output", required=True, help="recipes, parquet")
 
 
@@ -89,7 +91,8 @@ def _concepts(arguments: argparse.Namespace) -> list[Concept]:
         return []
     definition = json.loads(arguments.set)
     name = definition.pop("name")
-    found = {concept.id: concept for concept in read_set(name, definition)}
+    cache = Path(arguments.cache) if arguments.cache else None
+    found = {concept.id: concept for concept in read_set(name, definition, cache=cache)}
     for identity in arguments.ids or ():
         if identity not in found:
             raise InputError(f"no concept {identity!r} in concepts.{name}; run again")

@@ -6,11 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ..config import read_yaml
 from ..errors import InputError, suggest
 from ..inputs import example_codes, input_adapter
 from ..models import LayerInfo, ModelSpec, list_layers, load_model, resolve_device
@@ -117,21 +115,3 @@ def _spec(source: str, content: Any) -> ModelSpec:
         return ModelSpec.from_dict(content)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-
-
-def read_yaml(path: str) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        InputError: if it cannot be read or holds none.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a YAML file ({reason}); correct it there") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: found {type(content).__name__}, expected a mapping")
-    return content

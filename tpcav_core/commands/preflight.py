@@ -22,7 +22,7 @@ from ..sampling import draw_windows
 from ..user_inputs import check_call, user_inputs
 from .attributions import target_source
 from .concepts import make_sampling
-from .options import load_genome, open_tracks
+from .data import load_genome, open_tracks
 from .summary import write_table
 
 log = logging.getLogger("tpcav_core")

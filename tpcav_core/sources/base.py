@@ -137,7 +137,11 @@ def matches(pattern: str, *names: str) -> bool:
 
 
 def wanted(
-    name: str, definition: Mapping[str, Any], labels: Sequence[str], what: str
+    name: str,
+    definition: Mapping[str, Any],
+    labels: Sequence[str],
+    what: str,
+    ids: Sequence[str] | None = None,
 ) -> list[tuple[str, str, int]]:
     """Apply ``select``, ``drop`` and ``prefix`` of a set.
 
@@ -146,6 +150,7 @@ def wanted(
         definition: its validated content.
         labels: what its source offers.
         what: what that is, for messages, for example ``motifs.meme (7 motifs)``.
+        ids: unique ids, with the prefix; None: made of the labels.
 
     Returns:
         (id, label, index in ``labels``) of each that is wanted.
@@ -153,7 +158,7 @@ def wanted(
     Raises:
         InputError: for a pattern that matches nothing, or if nothing is left.
     """
-    ids = file_safe_ids(labels, definition["prefix"])
+    ids = file_safe_ids(labels, definition["prefix"]) if ids is None else ids
     for key in ("select", "drop"):
         for pattern in definition[key]:
             names = [*ids, *labels]

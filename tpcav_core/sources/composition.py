@@ -15,6 +15,9 @@ from ..seeds import generator
 from ..shuffling import random_sequences
 from .base import Availability, Concept, Setting, file_safe_ids, wanted
 
+#: sources whose examples are no DNA, or shuffled already
+UNSHUFFLED = frozenset({"function", "shuffled"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class GcConcept(Concept):
@@ -84,8 +87,9 @@ class ShuffledConcept(Concept):
 def shuffled(recipe: Recipe, seed: int, *purpose: str | int) -> Recipe:
     """Return a recipe with its sequences shuffled, each by a seed of its own."""
     if recipe.call is not None or recipe.shuffle is not None:
+        name = purpose[2] if purpose[0] == "controls" else purpose[1]
         raise InputError(
-            f"{purpose[1]!r}: its examples are {'shuffled' if recipe.call is None else 'no DNA'},"
+            f"{name!r}: its examples are {'shuffled' if recipe.call is None else 'no DNA'},"
             " they cannot be dinucleotide-shuffled; choose another control or concept"
         )
     rng = generator(seed, *purpose, "shuffle")
@@ -105,16 +109,23 @@ def shuffled_concepts(
     name: str, definition: Mapping[str, Any], parents: Sequence[Concept]
 ) -> list[Concept]:
     """Return a shuffled version of each concept of another set."""
+    for parent in parents:
+        if parent.source in UNSHUFFLED:
+            raise InputError(
+                f"concepts.{name}.of: the examples of concepts.{definition['of']}, of source"
+                f" {parent.source}, cannot be shuffled; name another set"
+            )
     labels = [parent.label for parent in parents]
-    chosen = wanted(name, definition, labels, f"concepts.{definition['of']}")
+    ids = [definition["prefix"] + parent.id for parent in parents]
+    chosen = wanted(name, definition, labels, f"concepts.{definition['of']}", ids)
     concepts: list[Concept] = [
         ShuffledConcept(
-            id=definition["prefix"] + parents[index].id,
+            id=identity,
             label=f"{label}, shuffled",
             set=name,
             control=definition["control"],
             parent=replace(parents[index]),
         )
-        for _, label, index in chosen
+        for identity, label, index in chosen
     ]
     return concepts

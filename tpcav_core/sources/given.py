@@ -85,7 +85,9 @@ class Given:
         placed = self.placed(setting)
         rng = generator(sampling.seed, *purpose)
         minimum = sampling.n if self.minimum is None else self.minimum
-        rows = sample_rows(placed.folds, sampling, rng, minimum=minimum, name=name)
+        rows = sample_rows(
+            placed.folds, sampling, rng, minimum=minimum, name=f"{name}, {self.file}"
+        )
         chosen = Regions(*(column[rows] for column in placed.regions))
         return orient(chosen, self.strand, rng), placed.folds[rows]
 

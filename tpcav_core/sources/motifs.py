@@ -167,7 +167,7 @@ def _permuted(motif: Motif | MotifPair, rng: np.random.Generator) -> Motif | Mot
 
 def read(name: str, definition: Mapping[str, Any], cache: object = None) -> list[Concept]:
     """Return the concepts of a set of motifs."""
-    motifs, what = _read_motifs(definition)
+    motifs, what = _read_motifs(name, definition)
     labels = [motif.label for motif in motifs]
     chosen = wanted(name, definition, labels, what)
     return [
@@ -179,7 +179,7 @@ def read(name: str, definition: Mapping[str, Any], cache: object = None) -> list
 
 def read_pairs(name: str, definition: Mapping[str, Any], cache: object = None) -> list[Concept]:
     """Return the concepts of a set of pairs: every first × second × spacing × orientation."""
-    motifs, what = _read_motifs(definition)
+    motifs, what = _read_motifs(name, definition)
     sides = [
         _named(motifs, definition[side], f"concepts.{name}.{side}", what)
         for side in ("first", "second")
@@ -190,10 +190,12 @@ def read_pairs(name: str, definition: Mapping[str, Any], cache: object = None) -
         for spacing, orientation in product(definition["spacings"], definition["orientations"])
     ]
     ids = file_safe_ids([_pair_name(pair) for pair in pairs], definition["prefix"])
+    labels = [pair.label for pair in pairs]
+    chosen = wanted(name, definition, labels, f"the pairs of {what}", ids)
     return [
         concept
-        for identity, pair in zip(ids, pairs, strict=True)
-        for concept in _concepts(name, definition, identity, pair.label, pair)
+        for identity, label, index in chosen
+        for concept in _concepts(name, definition, identity, label, pairs[index])
     ]
 
 
@@ -216,9 +218,11 @@ def _named(motifs: Sequence[Motif], patterns: Sequence[str], where: str, what: s
     ]
 
 
-def _read_motifs(definition: Mapping[str, Any]) -> tuple[list[Motif], str]:
+def _read_motifs(name: str, definition: Mapping[str, Any]) -> tuple[list[Motif], str]:
     if ("jaspar" in definition) == ("file" in definition):
-        raise InputError("a set of motifs needs either `file` or `jaspar`; give one of the two")
+        raise InputError(
+            f"concepts.{name}: motifs need either `file` or `jaspar`; give one of the two"
+        )
     if "jaspar" in definition:
         motifs = read_jaspar_database(**definition["jaspar"])
         return motifs, f"JASPAR ({len(motifs)} motifs)"

@@ -62,11 +62,12 @@ class SequenceConcept(Concept):
     def draw(self, setting: Setting, *purpose: str | int) -> Recipe:
         """Return examples drawn for a purpose. Like sequences are on one side of the split.
 
-        Which side a sequence is on depends on the file and the seed only, not on the purpose.
+        Which side a sequence is on depends on the sequences of its file and label and on the seed,
+        not on the purpose.
         """
         sampling = setting.sampling
         found = self._sequences(sampling.window)
-        side = generator(sampling.seed, "concepts", "folds", self.file, self.group)
+        side = generator(sampling.seed, "sequences", "folds")
         folds = draw_folds(found.groups, sampling, side)
         minimum = sampling.n if self.minimum is None else self.minimum
         rng = generator(sampling.seed, *purpose)

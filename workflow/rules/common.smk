@@ -39,6 +39,7 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG["results"]
+CACHE = f"{RESULTS}/.cache"
 SEED = CONFIG["seed"]
 THREADS = CONFIG["jobs"]["threads"]
 
@@ -188,7 +189,10 @@ def layer_recipes(model, layer):
             f"{RESULTS}/{model}/controls/{control}.parquet"
             for control in JOBS.used_controls(model, layer)
         ),
-        *(f"{RESULTS}/{model}/concepts/{chunk}.parquet" for chunk in CHUNKS[model, layer]),
+        *(
+            f"{RESULTS}/{model}/concepts/{chunk}.parquet"
+            for chunk in CHUNKS[model, layer]
+        ),
     ]
 
 

@@ -62,6 +62,7 @@ rule concepts:
     params:
         set=chunk_set,
         ids=lambda wildcards: ids(JOBS.chunks[wildcards.chunk]),
+        cache=CACHE,
         fingerprints=lambda wildcards: fingerprints(JOBS.chunks[wildcards.chunk]),
         window=window,
         source_tracks=chunk_tracks,
@@ -74,7 +75,7 @@ rule concepts:
         code=code_digest("concepts"),
     shell:
         "python3 -m tpcav_core concepts --genome {input.genome:q} --set {params.set:q} --ids {params.ids:q}"
-        " --window {params.window} --tracks {params.source_tracks:q}"
+        " --cache {params.cache:q} --window {params.window} --tracks {params.source_tracks:q}"
         " --model-tracks {params.tracks:q} --replicates {params.replicates}"
         " --gc-tolerance {params.gc_tolerance}"
         " --examples {params.examples} --sampling {params.sampling:q} --seed {params.seed}"
@@ -103,7 +104,9 @@ rule catalogue:
         control=CONFIG["controls"]["default"],
         fingerprints=fingerprints(JOBS.concepts),
         files=catalogue_options(),
+        cache=CACHE,
         code=code_digest("catalogue"),
     shell:
         "python3 -m tpcav_core catalogue --concepts {params.concepts:q}"
-        " --default-control {params.control:q} {params.files:q} --output {output.tsv:q} --log {log:q}"
+        " --default-control {params.control:q} {params.files:q} --cache {params.cache:q}"
+        " --output {output.tsv:q} --log {log:q}"
