@@ -27,6 +27,7 @@ CONCEPT_COLUMNS = [
     "validation_accuracy",
     "train_f1",
     "train_accuracy",
+    "control",
 ]
 SCORE_COLUMNS = [
     "model",
@@ -62,7 +63,7 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     Args:
         cavs: one row per (model, layer, concept, variant, replicate), with the columns of a file
             of CAVs and ``cav_cosine``, the mean cosine between the replicates' CAVs.
-        catalogue: one row per concept: concept, label, source.
+        catalogue: one row per concept: concept, label, source, control.
     """
     keys = ["model", "layer", "concept", "variant"]
     groups = cavs.groupby(keys, sort=False)
@@ -76,7 +77,7 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     table["f1_min"] = groups["test_f1"].min()
     table["f1_max"] = groups["test_f1"].max()
     table["hyperparameters"] = groups["relative_penalty"].agg(_hyperparameters)
-    return _with_labels(table.reset_index(), catalogue)[CONCEPT_COLUMNS]
+    return _with_labels(table.reset_index(), catalogue, "control")[CONCEPT_COLUMNS]
 
 
 def _hyperparameters(penalties: pd.Series) -> str:
@@ -89,8 +90,8 @@ def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     return _with_labels(scores, catalogue)[SCORE_COLUMNS]
 
 
-def _with_labels(table: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    return table.merge(catalogue[["concept", "label", "source"]], on="concept", how="left")
+def _with_labels(table: pd.DataFrame, catalogue: pd.DataFrame, *others: str) -> pd.DataFrame:
+    return table.merge(catalogue[["concept", "label", "source", *others]], on="concept", how="left")
 
 
 def sensitivity_table(concepts: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:

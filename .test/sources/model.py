@@ -63,3 +63,18 @@ def sentences(n, seed, word=None):
         if word is not None:
             ids[:, 6::2] = word
         yield (ids,)
+
+
+class LanguageModel(nn.Module):
+    """Takes token ids and a mask, (n, m) each."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(8, 16)
+        self.mix = nn.Sequential(nn.Linear(16, 12), nn.ReLU())
+        self.out = nn.Linear(12, 1)
+
+    def forward(self, ids, mask):
+        """Return (n, 1)."""
+        weights = mask[:, :, None] / mask.sum(1)[:, None, None]
+        return self.out(self.mix((self.embed(ids) * weights).sum(1)))

@@ -991,3 +991,21 @@ def test_equal_sequences_of_two_files_are_mostly_on_one_side(toy_sampling):
     )
     agree = (one[100:] == TEST) == (other[:200] == TEST)
     assert agree.mean() > 0.9
+
+
+def test_jaspar_gives_concepts_by_id_and_by_taxonomic_group():
+    pytest.importorskip("pyjaspar")
+    by_id = only_set(jaspar={"ids": ["MA0139.1"]})
+    assert [(c.id, c.label) for c in by_id] == [("MA0139.1_CTCF", "MA0139.1 CTCF")]
+    yeast = only_set(jaspar={"tax_group": ["fungi"], "collection": "CORE"}, select=["*GAL4*"])
+    assert len(yeast) == 1
+    assert yeast[0].motif.information_content > 5
+    with pytest.raises(InputError, match="MA9999"):
+        only_set(jaspar={"ids": ["MA9999.1"]})
+    with pytest.raises(InputError, match="either `file` or `jaspar`"):
+        only_set()
+
+
+def only_set(**keys):
+    """Return the concepts of one set of motifs."""
+    return read_set("s", sets(s={"source": "motifs", "control": "random", **keys})["s"])

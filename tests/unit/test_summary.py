@@ -21,6 +21,7 @@ CATALOGUE = pd.DataFrame(
         "concept": ["a", "b", "c", "plain"],
         "label": ["A/1", "B/2", "C/3", "no motif"],
         "source": ["motifs", "motifs", "motifs", "regions"],
+        "control": ["random", "random", "random", "gc_matched"],
         "information_content": [10.0, 11.0, 12.0, np.nan],
         "information_content_gc": [1.0, 2.0, 3.0, np.nan],
         "motif_length": [6, 8, 10, np.nan],

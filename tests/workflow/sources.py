@@ -73,8 +73,21 @@ def write_sources(folder: Path) -> None:
     _write_genes(folder / "genes.gtf", rng)
     _write_signal(folder / "open.bw", rng)
     _write_sequences(folder, rng)
+    _write_tokenizer(folder / "tokenizer")
     (folder / "jaspar.txt").write_text(JASPAR)
     (folder / "examples.py").write_text(EXAMPLES)
+
+
+def _write_tokenizer(folder: Path) -> None:
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *"ACGTN"])}
+    made = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(folder)
 
 
 def _write_genes(path: Path, rng: np.random.Generator) -> None:

@@ -67,6 +67,7 @@ FAMILIES = {
         "generated": 1,
     },
     "tokens": {"word": 1},
+    "tokenizer": {"motifs": 1, "gc": 1},
 }
 # what a linear classifier must find on random networks, by concept, model and least F1
 FOUND = {
@@ -77,6 +78,7 @@ FOUND = {
     ],
     "own": [("gc", "small", 0.6), ("generated", "small", 0.6), ("enhancers", "small", 0.6)],
     "tokens": [("word", "tokens", 0.9)],
+    "tokenizer": [("gc", "language", 0.8)],
 }
 
 
