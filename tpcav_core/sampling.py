@@ -276,6 +276,7 @@ def sample_rows(
         for side, size in ((folds != TEST, sampling.n - n_test), (folds == TEST, n_test))
     ]
     rows = rng.permutation(np.concatenate(parts))
+    minimum = min(minimum, sampling.n)
     if len(rows) < minimum or min(map(len, parts)) < 2:
         raise InputError(
             f"{name}: {len(rows)} examples can be used ({len(parts[0])} to train and"

@@ -198,6 +198,16 @@ def within(*path: str | int, **values: object) -> Change:
     return change
 
 
+def both(first: Change, second: Change) -> Change:
+    """Make two changes."""
+
+    def change(folder: Path, content: dict) -> None:
+        first(folder, content)
+        second(folder, content)
+
+    return change
+
+
 def file(name: str, content: str | bytes) -> Change:
     """Replace a data file."""
 
@@ -226,20 +236,27 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
     "regions: no such label": (
         "regions", within("concepts", "states", select=["1_Actve"]), ["1_Actve", "did you mean"]),
     "regions: too few usable": (
-        "regions", within("concepts", "repeats", min_examples=300), ["examples", "min_examples"]),
+        "regions", both(
+            within("examples", per_concept=400),
+            within("concepts", "masked", select=["LINE"], min_examples=300)),
+        ["LINE", "282 available", "min_examples"]),
+    "regions: several with too few usable": (
+        "regions", both(
+            within("examples", per_concept=400), within("concepts", "states", min_examples=310)),
+        ["2 concepts", 'drop: ["2_Quiet", "1_Active"]']),
     "regions: of another genome": (
         "regions", file("repeats.bed", "chrX\t500\t900\t+\ta\n" * 80), ["chrX"]),
     "unreadable gz": (
         "regions", file("states.bed9.gz", gzip.compress(b"chrA\t1\t5\n" * 99)[:-20]),
         ["states.bed9.gz"]),
     "RepeatMasker that is none": (
-        "regions", lambda f, c: (
-            within("concepts", "masked", format="repeatmasker")(f, c),
-            file("rmsk.out", "chrA\t1\t5\n")(f, c)), ["rmsk.out"]),
+        "regions", both(
+            within("concepts", "masked", format="repeatmasker"),
+            file("rmsk.out", "chrA\t1\t5\n")), ["rmsk.out"]),
     "GTF that is not one": (
-        "regions", lambda f, c: (
-            within(*GENES, format="gtf")(f, c),
-            file("genes.gtf", "chrA\t1\t5\n")(f, c)), ["genes.gtf", "line 1"]),
+        "regions", both(
+            within(*GENES, format="gtf"), file("genes.gtf", "chrA\t1\t5\n")),
+        ["genes.gtf", "line 1"]),
     "GTF: unknown feature": (
         "regions", within(*GENES, features=["promotor"]), ["promotor"]),
     "GTF: feature without lines": (
@@ -295,6 +312,7 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
 #: found when the configuration is read; the others by a job
 FOUND_BY_JOBS = {
     "regions: too few usable",
+    "regions: several with too few usable",
     "regions: of another genome",
     "signal: bigWig is none",
     "model without the tracks its inputs need",

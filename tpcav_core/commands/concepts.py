@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     setting = make_setting(arguments)
     names = setting.genome.names if arguments.genome else ()
     chosen = _concepts(arguments)
+    _check_numbers(chosen, setting)
     control = json.loads(arguments.controls) if arguments.controls else None
     available = {concept.id: concept.availability(setting)._asdict() for concept in chosen}
     if control:
@@ -97,6 +98,25 @@ def _concepts(arguments: argparse.Namespace) -> list[Concept]:
         if identity not in found:
             raise InputError(f"no concept {identity!r} in concepts.{name}; run again")
     return [found[identity] for identity in arguments.ids or found]
+
+
+def _check_numbers(chosen: list[Concept], setting: Setting) -> None:
+    """Find all concepts that have too few examples, not only the first."""
+    few = {}
+    for concept in chosen:
+        if concept.candidates is not None:
+            try:
+                next(concept.recipes(setting))
+            except InputError as error:
+                few[concept.id] = error
+    if len(few) == 1:
+        raise next(iter(few.values()))
+    if few:
+        raise InputError(
+            f"{len(few)} concepts of concepts.{chosen[0].set} cannot be used, the first:"
+            f" {next(iter(few.values()))}; to leave all of them out, drop: {json.dumps([*few])}"
+            " (--keep-going shows those of other jobs as well)"
+        )
 
 
 def _recipes(
