@@ -9,6 +9,7 @@ CAV is ``w = Zᵀα``: (d,) in standardised coordinates, `basis.embed` gives its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +69,10 @@ def fit_cav(
         which has the widest margin.
 
     Raises:
-        InputError: if a fold or the test part has too few examples of either class.
+        InputError: if the test part, or the training folds but one, have too few examples of either
+            class. A training fold with too few is joined with a neighbour.
     """
+    folds = _joined_folds(is_concept, folds)
     _check_classes(is_concept, folds, name)
     training = np.flatnonzero(folds != TEST)
     scale = float(gram[training, training].mean()) or 1.0
@@ -140,6 +143,20 @@ def _best_intercept(projection: np.ndarray, is_concept: np.ndarray) -> float:
     return float(np.clip(middle, low, high))
 
 
+def _joined_folds(is_concept: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return the folds (n,), those with too few examples of a class joined with a neighbour.
+
+    Regions of a small concept can leave a fold almost empty; joining keeps places together.
+    """
+    joined = folds.copy()
+    numbers = np.unique(folds[folds != TEST]).tolist()
+    for number, neighbour in [*pairwise(numbers), *pairwise(numbers[::-1])]:
+        there = is_concept[joined == number]
+        if len(there) and min(there.sum(), (~there).sum()) < FEWEST:
+            joined[joined == number] = neighbour
+    return joined
+
+
 def _check_classes(is_concept: np.ndarray, folds: np.ndarray, name: str) -> None:
     for fold in np.unique(folds):
         there = is_concept[folds == fold]
@@ -153,7 +170,8 @@ def _check_classes(is_concept: np.ndarray, folds: np.ndarray, name: str) -> None
             )
     if TEST not in folds or len(np.unique(folds)) < 3:
         raise InputError(
-            f"concept {name!r}: a test part and at least 2 training folds are needed; check split"
+            f"concept {name!r}: a test part and at least 2 training folds are needed, each with"
+            f" {FEWEST} or more examples of either class; raise examples.per_concept or check split"
         )
 
 

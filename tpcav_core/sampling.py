@@ -255,7 +255,7 @@ def _apart(windows: Regions, distance: int) -> np.ndarray:
 def sample_rows(
     folds: np.ndarray, sampling: Sampling, rng: np.random.Generator, *, minimum: int, name: str
 ) -> np.ndarray:
-    """Choose examples among those there are, in random order, a fixed share from the test part.
+    """Choose examples among those there are, in random order, a share of them from the test part.
 
     Args:
         folds: (m,) fold of each.

@@ -254,10 +254,21 @@ def test_too_few_examples_are_an_error(n, m, part):
     assert "raise examples.per_concept or lower split.folds" in str(caught.value)
 
 
-def test_a_fold_without_one_class_is_named():
+def test_a_fold_with_too_few_of_a_class_is_joined_with_a_neighbour():
     z, is_concept, folds = case("overlapping")
-    folds = np.where(is_concept & (folds == 1), 0, folds)
-    with pytest.raises(InputError, match="training fold 1 has 0 concept and 20 control"):
+    for fold, neighbour in ((1, 2), (2, 1)):
+        thinned = np.where(is_concept & (folds == fold), 0, folds)
+        assert (is_concept & (thinned == fold)).sum() == 0
+        joined = np.where(thinned == fold, neighbour, thinned)
+        found, expected = (fit_cav(z @ z.T, is_concept, part) for part in (thinned, joined))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_one_fold_that_is_left_is_too_few():
+    z, is_concept, folds = case("overlapping")
+    folds = np.where(is_concept & (folds > 0), 0, folds)
+    with pytest.raises(InputError, match="at least 2 training folds are needed"):
         fit_cav(z @ z.T, is_concept, folds)
 
 

@@ -105,7 +105,9 @@ def test_a_concept_against_itself_is_not_told_apart():
 
 
 def test_too_few_examples_name_the_concept():
-    with pytest.raises(InputError, match=r"concept 'c': .* at least 2 of each are needed"):
+    with pytest.raises(
+        InputError, match=r"concept 'c': .* at least 2 training folds are needed, each with 2"
+    ):
         train_variant(("c", "4"), examples(5, 1), set_control(REPLICATES))
 
 
