@@ -153,6 +153,8 @@ def _short_names(files: Sequence[Path]) -> list[str]:
 def motif_format(path: str | os.PathLike[str]) -> str:
     """Return ``meme``, ``jaspar`` or ``consensus``, whichever the content of a file looks like.
 
+    A file that looks like none of them and is named ``.meme`` or has a line ``MOTIF`` is ``meme``.
+
     Raises:
         InputError: if it looks like none of them, or cannot be read.
     """
@@ -167,6 +169,8 @@ def motif_format(path: str | os.PathLike[str]) -> str:
         return "jaspar"
     if len([field for field in first.split("\t") if field.strip()]) == 2:
         return "consensus"
+    if Path(path).suffix == ".meme" or any(line.startswith("MOTIF") for line in lines):
+        return "meme"  # its reader says what is wrong
     raise InputError(f"{path}: format not recognised; expected {expected}")
 
 

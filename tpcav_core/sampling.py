@@ -41,7 +41,7 @@ class Sampling(NamedTuple):
         test_fraction: share of the examples that test.
         seed: the seed of the configuration.
         fold_count: number of training folds.
-        chromosomes: names of the contigs in use; None: all.
+        chromosomes: contigs in use; None: all.
         exclude: regions that no window may touch.
         block: length of a block in bp.
     """
@@ -211,7 +211,6 @@ def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: flo
         max_overlap: share of the window that two of the examples may have in common; the leftmost
             windows are kept.
     """
-    total = len(regions.start)
     known = regions.contig >= 0
     rejected = {ABSENT: int((~known).sum())}
     regions = Regions(*(column[known] for column in regions))
@@ -233,7 +232,7 @@ def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: flo
     rejected[OVERLAP] = int((~kept).sum())
     windows = Regions(*(column[kept] for column in windows))
     folds = fold_of(windows, sampling.starts, sampling.folds)
-    return Placed(windows, folds, total, {name: n for name, n in rejected.items() if n})
+    return Placed(windows, folds, len(known), {name: n for name, n in rejected.items() if n})
 
 
 def _apart(windows: Regions, distance: int) -> np.ndarray:

@@ -274,3 +274,11 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
     with pytest.raises(InputError, match="not installed; run `pip install pyjaspar`"):
         read_jaspar_database()
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.meme", "0.1 0.2\n"), ("a.txt", "MOTIF a\n0.1\n")])
+def test_a_malformed_meme_file_is_called_one(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError, match="no line starts with 'MEME version'"):
+        read_motif_files([path])

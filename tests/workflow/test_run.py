@@ -109,10 +109,11 @@ def test_another_target_does_not_retrain(copy):
 def test_another_layer_leaves_the_others_alone(copy):
     copy.configure(lambda config: config["models"]["second"]["layers"].append("conv_1"))
     planned = copy.planned()
-    # five concepts in two chunks, one of them new to this model; two targets
+    # five concepts in two chunks, one of them new to this model (and its catalogue); two targets
     assert planned == {
         "preflight": 1,
         "concepts": 1,
+        "catalogue": 1,
         "activations": 2,
         "control_activations": 1,
         "sample": 1,
