@@ -50,11 +50,11 @@ def run(arguments: argparse.Namespace) -> None:
     names = setting.genome.names if arguments.genome else ()
     chosen = _concepts(arguments)
     _check_numbers(chosen, setting)
-    control = json.loads(arguments.controls) if arguments.controls else None
+    shared = json.loads(arguments.controls) if arguments.controls else None
     available = {concept.id: concept.availability(setting)._asdict() for concept in chosen}
-    if control:
-        source = shared_control(control["name"], control["definition"])
-        available[control["name"]] = source.availability(setting)._asdict()
+    if shared:
+        source = shared_control(shared["name"], shared["definition"])
+        available[shared["name"]] = source.availability(setting)._asdict()
     parameters = {
         "window": arguments.window,
         "seed": arguments.seed,
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         files.atomic(arguments.output) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        rows = _controls(control, setting) if control else _recipes(chosen, arguments, setting)
+        rows = _controls(shared, setting) if shared else _recipes(chosen, arguments, setting)
         for concept, variant, control, recipe in rows:
             complete = _with_signal(recipe, setting, arguments, concept, variant, control)
             table = concepts.to_table(concept, variant, complete, names, control)
