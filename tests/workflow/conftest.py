@@ -51,6 +51,22 @@ class Study:
         ]
         return self._run(command, "")
 
+    def refused(self, expected: list[str]) -> list[Path]:
+        """Run; check that it ends with one line that holds all of ``expected``; return its files.
+
+        Nothing is half-written, and no traceback is shown.
+        """
+        result = self.snakemake()
+        assert result.returncode != 0
+        lines = [
+            line for line in result.stdout.splitlines() if all(part in line for part in expected)
+        ]
+        assert lines, f"no line with {expected} in:\n{result.stdout}"
+        assert "Traceback (most recent call last)" not in result.stdout
+        written = [path.relative_to(self.folder) for path in self.folder.rglob("out/**/*")]
+        assert not [path for path in written if path.suffix == ".part"]
+        return written
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the package in the folder."""
         return self._run([sys.executable, "-m", "tpcav_core", *arguments], str(ROOT))

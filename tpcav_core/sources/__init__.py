@@ -26,17 +26,13 @@ READERS: dict[str, Reader] = {
     "function": own.read_function,
 }
 #: keys of a definition that name files
-FILE_KEYS = ("file", "into", "among", "function")
+FILE_KEYS = ("file", "into", "among")
 
 
 def named_files(definition: Mapping[str, Any]) -> list[str]:
     """Return the files that the definition of a set or control names."""
     values = [definition.get(key) for key in FILE_KEYS]
-    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    # a function is named path/to/file.py:function, or package.module:function
-    files = [item.rpartition(":")[0] if ".py:" in item else item for item in flat if item]
-    return [file for file in files if file != "" and not _is_module(file, definition)]
-
-
-def _is_module(file: str, definition: Mapping[str, Any]) -> bool:
-    return file == definition.get("function")
+    files = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    # a function is named path/to/file.py:function, or package.module:function, which is no file
+    source, _, _ = (definition.get("function") or "").rpartition(":")
+    return [file for file in [*files, source if source.endswith(".py") else None] if file]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,7 +124,7 @@ def shuffled_concepts(
             label=f"{label}, shuffled",
             set=name,
             control=definition["control"],
-            parent=replace(parents[index]),
+            parent=parents[index],
         )
         for identity, label, index in chosen
     ]
