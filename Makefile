@@ -1,6 +1,8 @@
 # Two commands: `make demo` and `make test`. Both make .venv with the locked dependencies first.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
+# a test process per core: more threads in each would wait for one another
+PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -12,10 +14,10 @@ demo: .venv/ready ## run the embedded demo and print its result
 	@echo "data and known truth: resources/demo/"
 
 test: .venv/ready-dev check ## everything: style, types, and the whole test suite
-	$(BIN)/python -m pytest -n $(CORES) --dist worksteal tests
+	$(PYTEST) tests
 
 test-fast: .venv/ready-dev ## what runs in under two minutes
-	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "not slow" tests
+	$(PYTEST) -m "not slow" tests
 
 check: .venv/ready-dev ## style, types, workflow lint
 	$(BIN)/ruff check .

@@ -29,7 +29,9 @@ MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
 MODEL = Path("models", "mcf7_ctcf.state_dict.pt")
 MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
 ALL_MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.meme")
-ALL = ("windows", "recipes", "activations", "basis")
+BED = Path("regions", "K562_CTCF.hg19.chr20.bed")
+LAYERS = {"linear_layer_1": 128, "conv_layer_2": 65_536}
+ALL = ("windows", "recipes", "activations", "basis", "cavs", "study")
 Measured = dict[str, Any]
 Medians = dict[str, float]
 Row = tuple[str, str, str, str, str]
@@ -40,8 +42,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ALL, default=ALL)
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of processes")
     arguments = parser.parse_args()
-    data = find_data() if set(arguments.only) & {"windows", "recipes", "activations"} else Path()
-    python = published_python() if "windows" in arguments.only else Path()
+    only = set(arguments.only)
+    data = find_data() if only - {"basis"} else Path()
+    python = published_python() if only & {"windows", "cavs", "study"} else Path()
     RESULTS.mkdir(exist_ok=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tpcav-bench-") as folder:
@@ -54,6 +57,10 @@ def main() -> None:
             rows += activations(data, work, arguments.rounds)
         if "basis" in arguments.only:
             rows += basis(arguments.rounds)
+        if "cavs" in arguments.only:
+            rows += cavs(data, work, python, min(3, arguments.rounds))
+        if "study" in arguments.only:
+            rows += study(data, work, python)
     print_table(rows)
 
 
@@ -138,6 +145,124 @@ def basis(rounds: int) -> list[Row]:
     return rows
 
 
+def cavs(data: Path, work: Path, python: Path, rounds: int) -> list[Row]:
+    """Compare training one CAV with the published package, on the same activations."""
+    given = study_data(data, work)
+    rows: list[Row] = []
+    for layer, d in LAYERS.items():
+        folder = work / layer
+        folder.mkdir(exist_ok=True)
+        theirs = [
+            *(str(python), "-m", "benchmarks.published.training", f"--data={data}"),
+            *(f"--fasta={given / 'train.fa'}", f"--meme={one_motif(data, work)}"),
+            *(f"--layer={layer}", f"--runs={1 if d > 1000 else 5}"),
+        ]
+        ours, published = [], []
+        for _ in range(rounds):
+            published.append(measure(theirs, folder=folder))
+            ours.append(measure(module("cavs", f"--folder={folder}")))
+        core, reference = save(f"cavs_{layer}", ours), save(f"cavs_published_{layer}", published)
+        peaks = [max(one["about"]["peak_mib"] for one in side) for side in (ours, published)]
+        name = f"one CAV, 2 x 1,000 examples, d = {d:,}"
+        flops = 2 * ours[0]["about"]["multiplications"]
+        rates = [flops / core[key] / 1e9 for key in ("gram", "peak")]
+        rows += [
+            faster(f"{name}: training", {**core, "cav": core["training"]}, "cav", reference),
+            faster(
+                f"{name}: whole job, with start and files", {"cav": core["job"]}, "cav", reference
+            ),
+            (
+                f"{name}: peak memory",
+                *(f"{peak:,.0f} MiB" for peak in peaks),
+                f"{peaks[0] / peaks[1]:.2f} of theirs",
+                "",
+            ),
+            slower("start of the job, against its libraries alone", ours, core, "start", "bare"),
+            alone(f"{name}: Gram matrices", f"{rates[0]:,.0f} of {rates[1]:,.0f} Gflop/s"),
+        ]
+    return rows
+
+
+def study(data: Path, work: Path, python: Path) -> list[Row]:
+    """Compare a whole study, end to end: 7 motifs x 3 counts, 200 regions, on 2 cores."""
+    given = study_data(data, work)
+    rows: list[Row] = []
+    for layer, d in LAYERS.items():
+        ours = {
+            replicates: measure(
+                module(
+                    "study",
+                    "run",
+                    *study_options(data, given),
+                    f"--layer={layer}",
+                    f"--replicates={replicates}",
+                ),
+                folder=fresh_folder(work, f"ours_{layer}_{replicates}"),
+            )
+            for replicates in (3, 1)
+        }
+        for processes in (1, 2):
+            folder = fresh_folder(work, f"published_{layer}_{processes}")
+            published = measure(
+                [
+                    *(str(python), "-m", "benchmarks.published.study", f"--data={data}"),
+                    *(f"--fasta={given / 'train.fa'}", f"--whole={given / 'whole.fa'}"),
+                    *(f"--meme={data / MOTIFS}", f"--bed={data / BED}", f"--layer={layer}"),
+                    *(f"--fresh={given / 'fresh'}", f"--processes={processes}"),
+                ],
+                folder=folder,
+            )
+            shutil.rmtree(folder)
+            reference = save(f"study_published_{layer}_{processes}", [published])
+            for replicates, measured in ours.items():
+                core = save(f"study_{layer}_{replicates}", [measured])
+                what = f"whole study, d = {d:,}, {replicates} control(s) a concept"
+                times = (seconds(core["total"]), seconds(reference["total"]))
+                ratio = f"{reference['total'] / core['total']:.1f} times faster"
+                rows.append((f"{what}; theirs with {processes} process(es)", *times, ratio, ""))
+                rows.append(compared_f1(d, replicates, measured, published))
+    return rows
+
+
+def compared_f1(d: int, replicates: int, measured: Measured, published: Measured) -> Row:
+    """Return the row that compares F1 on the common fresh examples."""
+    own, other = (
+        {name: sum(values) / len(values) for name, values in one["about"]["fresh_f1"].items()}
+        for one in (measured, published)
+    )
+    worst = min(own, key=lambda name: own[name] - other[name])
+    means = [sum(side.values()) / len(side) for side in (own, other)]
+    return (
+        f"F1 on fresh examples, d = {d:,}, {replicates} control(s), mean of {len(own)}",
+        *(f"{mean:.4f}" for mean in means),
+        f"lowest difference {own[worst] - other[worst]:+.3f} ({worst})",
+        "",
+    )
+
+
+def study_data(data: Path, work: Path) -> Path:
+    """Return the folder with what both sides get."""
+    folder = work / "study"
+    if not folder.exists():
+        folder.mkdir()
+        subprocess.run(module("study", "data", *study_options(data, folder)), cwd=ROOT, check=True)
+    return folder
+
+
+def study_options(data: Path, folder: Path) -> list[str]:
+    return [
+        *(f"--data={data}", f"--fasta={data / GENOME}", f"--meme={data / MOTIFS}"),
+        *(f"--bed={data / BED}", f"--work={folder}"),
+    ]
+
+
+def fresh_folder(work: Path, name: str) -> Path:
+    folder = work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 def paired(measured: list[Measured], ours: str, bare: str) -> str:
     """Return the median ratio of neighbouring runs, and its range over the processes."""
     ratios = [
@@ -149,13 +274,17 @@ def paired(measured: list[Measured], ours: str, bare: str) -> str:
     return f"{middle:.2f} ({min(medians):.2f} to {max(medians):.2f})"
 
 
-def measure(command: list[str], environment: Mapping[str, str] | None = None) -> Measured:
-    """Run one benchmark in a process of its own and return what it measured."""
+def measure(
+    command: list[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+) -> Measured:
+    """Run one benchmark in a process of its own, in a folder; return what it measured."""
     print("+", " ".join(command), file=sys.stderr, flush=True)
     done = subprocess.run(
         command,
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
@@ -202,6 +331,10 @@ def slower(what: str, measured: list[Measured], found: Medians, ours: str, bare:
 
 def alone(what: str, value: str) -> Row:
     return what, value, "", "", ""
+
+
+def seconds(value: float) -> str:
+    return f"{value:,.0f} s"
 
 
 def milliseconds(seconds: float) -> str:

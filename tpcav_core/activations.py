@@ -121,12 +121,21 @@ def schema(d: int) -> pa.Schema:
     )
 
 
-def to_table(group: vectors.Group, folds: np.ndarray, activations: np.ndarray) -> pa.Table:
-    """Return the activations (n, d) float32 of a group of examples as a table."""
+def to_table(
+    group: vectors.Group, folds: np.ndarray, activations: np.ndarray, first: int = 0
+) -> pa.Table:
+    """Return activations (n, d) float32 of a group of examples as a table.
+
+    Args:
+        group: whose examples they are.
+        folds: (n,) int, their folds.
+        activations: of n consecutive examples.
+        first: number of the first of them within the group.
+    """
     n, d = activations.shape
     columns = [
         *(constant(name, n) for name in group),
-        np.arange(n, dtype=np.int32),
+        np.arange(first, first + n, dtype=np.int32),
         folds.astype(np.int16),
         vectors.to_column(activations),
     ]

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from .errors import InputError
 
@@ -33,9 +32,11 @@ class Scaling(NamedTuple):
     mean: np.ndarray
     std: np.ndarray
 
-    def apply(self, activations: np.ndarray) -> np.ndarray:
-        """Return z, (n, d) float32, of activations y (n, d)."""
-        return np.asarray((activations - self.mean) / self.std, dtype=np.float32)
+    def apply(self, activations: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return z, (n, d) float32, of activations y (n, d); in ``out`` if it is given."""
+        z: np.ndarray = np.subtract(activations, self.mean, out=out, dtype=np.float32)
+        z /= self.std
+        return z
 
 
 class Components(NamedTuple):
@@ -96,6 +97,9 @@ def fit_components(
     total = float(np.trace(product)) / n
     if number == 0:
         return Components(np.zeros((d, 0), np.float32), np.zeros(0), total)
+    # here, because steps that only standardise start without it
+    import scipy.linalg
+
     eigenvalues, eigenvectors = scipy.linalg.eigh(product, overwrite_a=True, check_finite=False)
     eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
     rank = int((eigenvalues > NEGLIGIBLE * max(eigenvalues[0], 0.0)).sum())

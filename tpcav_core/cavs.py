@@ -1,72 +1,78 @@
-"""Concept activation vectors: an exact linear classifier of a concept against a control.
+"""Concept activation vectors: a linear classifier of a concept against a control.
 
-A linear support vector machine sees its data only through inner products, and embeddings
-``[Vᵀz ; z − VVᵀz]`` have the inner products of standardised activations z. So it is solved in the
-dual, from one Gram matrix that cross-validation, replicates and variants share in parts, and the
-CAV is ``w = Zᵀα``: (d,) in standardised coordinates, `basis.embed` gives its k + d values.
+A classifier with an L2 penalty sees its data only through inner products, and embeddings
+``[Vᵀz ; z − VVᵀz]`` have the inner products of standardised activations z. So it is trained either
+on z itself or, where an example has more features than there are examples, from one Gram matrix
+that cross-validation, replicates and variants share in parts (`coordinates`). The CAV is (d,) in
+standardised coordinates; `basis.embed` gives its k + d values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.svm import SVC
 
+from . import classifiers
+from .classifiers import Classifier
+from .coordinates import Coordinates, Direction
 from .errors import InputError
 from .splits import TEST
 
-#: penalties tried, as multiples of 1 / (mean of the Gram matrix's diagonal): one scale fits all d.
-#: Below the first every example is a support vector at its bound, and the CAV is the difference of
-#: the class means whatever the penalty; at the last the margin is all but hard.
-GRID = tuple(10.0**power for power in range(-4, 2))
 #: fewest examples of either class in any training fold or in the test part
 FEWEST = 2
+#: fewest training examples of a classifier that sets a tenth of them aside to stop early
+FEWEST_TO_STOP_EARLY = 20
 
 
 class CavFit(NamedTuple):
-    """One classifier, in the dual.
+    """One classifier.
 
     Attributes:
-        dual: (n,) float64; the CAV is ``Zᵀ dual``. 0 for rows that do not train.
+        direction: the CAV.
         intercept: the decision is ``z·w + intercept``, above 0 for the concept.
-        penalty: C of the support vector machine, as given to the solver.
-        relative_penalty: the same as a multiple of 1 / mean diagonal; an element of the grid.
+        penalty: as given to the solver, see `classifiers`.
+        relative_penalty: the element of the grid that was chosen.
+        norm: length of the CAV.
+        folds: number of folds of the cross-validation.
         decision: (n,) float64. Rows that train: out of fold, from the classifiers of the
             cross-validation at this penalty. Rows that test: from the final classifier.
         train_decision: (n,) float64, the final classifier on all rows.
     """
 
-    dual: np.ndarray
+    direction: Direction
     intercept: float
     penalty: float
     relative_penalty: float
+    norm: float
+    folds: int
     decision: np.ndarray
     train_decision: np.ndarray
 
 
 def fit_cav(
-    gram: np.ndarray,
+    coordinates: Coordinates,
     is_concept: np.ndarray,
     folds: np.ndarray,
+    classifier: Classifier = Classifier(),  # noqa: B008  # immutable
     *,
-    grid: Sequence[float] = GRID,
+    rng: np.random.Generator | None = None,
     name: str = "concept",
 ) -> CavFit:
-    """Train a hinge-loss, L2-penalised classifier; choose its penalty by cross-validation.
+    """Train a classifier; choose its penalty by cross-validation within the training part.
 
     Args:
-        gram: (n, n) float64, inner products of standardised activations.
+        coordinates: n examples, by their features or their inner products.
         is_concept: (n,) bool, the positive class.
-        folds: (n,) int, training fold of each row, `splits.TEST` for rows that test.
-        grid: penalties relative to 1 / mean diagonal of the training part of ``gram``.
+        folds: (n,) int, training fold of each example, `splits.TEST` for those that test.
+        classifier: which one.
+        rng: the random stream of classifiers that draw; None: always the same one.
         name: for error messages.
 
     Returns:
-        The fit at the penalty of best out-of-fold accuracy; of equally good ones the smallest,
-        which has the widest margin.
+        The fit at the penalty that does best out of fold (`_loss`); of equally good ones the
+        strongest.
 
     Raises:
         InputError: if the test part, or the training folds but one, have too few examples of either
@@ -74,73 +80,45 @@ def fit_cav(
     """
     folds = _joined_folds(is_concept, folds)
     _check_classes(is_concept, folds, name)
+    if classifier.kind == "sgd":
+        _check_early_stopping(folds, name)
+    rng = rng or np.random.default_rng(0)
     training = np.flatnonzero(folds != TEST)
-    scale = float(gram[training, training].mean()) or 1.0
-    out_of_fold = np.empty((len(grid), len(folds)))
-    for fold in np.unique(folds[training]):
-        fit_rows = np.flatnonzero((folds != TEST) & (folds != fold))
-        held_out = np.flatnonzero(folds == fold)
-        block, cross = gram[np.ix_(fit_rows, fit_rows)], gram[np.ix_(held_out, fit_rows)]
-        for index, relative in enumerate(grid):
-            dual, intercept = _solve(block, is_concept[fit_rows], relative / scale)
-            out_of_fold[index, held_out] = cross @ dual + intercept
-    right = (out_of_fold[:, training] > 0) == is_concept[training]
-    best = int(right.mean(axis=1).argmax())
-    return _final_fit(gram, is_concept, folds, scale, grid[best], out_of_fold[best])
-
-
-def _final_fit(
-    gram: np.ndarray,
-    is_concept: np.ndarray,
-    folds: np.ndarray,
-    scale: float,
-    relative: float,
-    out_of_fold: np.ndarray,
-) -> CavFit:
-    training = np.flatnonzero(folds != TEST)
-    dual = np.zeros(len(folds))
-    dual[training], intercept = _solve(
-        gram[np.ix_(training, training)], is_concept[training], relative / scale
+    rows, labels = coordinates.rows(training), is_concept[training]
+    grid = classifier.grid()
+    unit_penalty = classifiers.scale(classifier, rows, labels)
+    penalties = [relative * unit_penalty for relative in grid]
+    out_of_fold = classifiers.out_of_fold(classifier, rows, labels, folds[training], penalties, rng)
+    best = int(np.argmin([_loss(classifier, row, labels) for row in out_of_fold]))
+    final = classifiers.solve(classifier, rows, labels, [penalties[best]], rng)
+    direction = coordinates.direction(rows, training, final.weights[0])
+    train_decision = coordinates.project(direction) + final.intercepts[0]
+    decision = train_decision.copy()
+    decision[training] = out_of_fold[best]
+    return CavFit(
+        direction,
+        float(final.intercepts[0]),
+        penalties[best],
+        grid[best],
+        float(np.linalg.norm(final.weights[0])),
+        len(np.unique(folds[training])),
+        decision,
+        train_decision,
     )
-    final = gram @ dual + intercept
-    decision = np.where(folds == TEST, final, out_of_fold)
-    return CavFit(dual, intercept, relative / scale, relative, decision, final)
 
 
-def _solve(gram: np.ndarray, is_concept: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
-    """Return (signed dual coefficients, intercept) of the support vector machine.
+def _loss(classifier: Classifier, decision: np.ndarray, is_concept: np.ndarray) -> float:
+    """Return what a penalty is judged by, out of fold.
 
-    Folds hold slightly different numbers of either class; balanced weights keep a strong penalty
-    from calling everything the larger class.
-    """
-    machine = SVC(C=penalty, kernel="precomputed", class_weight="balanced", cache_size=500)
-    machine.fit(gram, is_concept.astype(np.int8))
-    dual = np.zeros(len(is_concept))
-    dual[machine.support_] = machine.dual_coef_[0]
-    return dual, _best_intercept(gram @ dual, is_concept)
-
-
-def _best_intercept(projection: np.ndarray, is_concept: np.ndarray) -> float:
-    """Return the intercept that minimises the balanced hinge loss of a given direction.
-
-    The loss is piecewise linear in the intercept and can be flat (it is when every support vector
-    is at its bound; the solver then returns an arbitrary point). Of equally good intercepts the
-    one nearest to the midpoint between the class means is taken.
-
-    Args:
-        projection: (n,) ``z·w``.
-        is_concept: (n,) bool.
+    Classifiers that estimate something (±1, a probability) are judged by how well they do, those of
+    the hinge loss by how often they are right (docs/decisions/0015-classifiers.md has the figures).
     """
     signs = np.where(is_concept, 1.0, -1.0)
-    weights = np.where(is_concept, 0.5 / is_concept.mean(), 0.5 / (~is_concept).mean())
-    kinks = signs - projection
-    order = np.argsort(kinks, kind="stable")
-    slopes = np.cumsum(weights[order]) - weights[is_concept].sum()
-    tolerance = 1e-9 * weights.sum()
-    low = kinks[order][np.searchsorted(slopes, -tolerance)]
-    high = kinks[order][min(np.searchsorted(slopes, tolerance), len(kinks) - 1)]
-    middle = -(projection[is_concept].mean() + projection[~is_concept].mean()) / 2
-    return float(np.clip(middle, low, high))
+    if classifier.kind == "ridge":
+        return float(np.square(signs - decision).mean())
+    if classifier.kind == "logistic":
+        return float(np.logaddexp(0, -signs * decision).mean())
+    return float(((decision > 0) != is_concept).mean())
 
 
 def _joined_folds(is_concept: np.ndarray, folds: np.ndarray) -> np.ndarray:
@@ -175,29 +153,12 @@ def _check_classes(is_concept: np.ndarray, folds: np.ndarray, name: str) -> None
         )
 
 
-def consensus(cavs: np.ndarray) -> np.ndarray:
-    """Return the mean direction of replicate CAVs.
-
-    Args:
-        cavs: (r, d), one row per control replicate, any lengths.
-
-    Returns:
-        (d,) of unit length, the mean of the unit CAVs rescaled (zeros if they cancel).
-    """
-    mean = unit(cavs).mean(axis=0)
-    return np.asarray(unit(mean[None])[0])
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Return ``rows`` (n, d) scaled to unit length; zero rows stay zero."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length > 0, length, 1.0))
-
-
-def replicate_cosine(cavs: np.ndarray) -> float:
-    """Return the mean cosine between replicate CAVs (r, d); NaN for a single one."""
-    if len(cavs) < 2:
-        return float("nan")
-    directions = unit(cavs)
-    cosines = directions @ directions.T
-    return float(cosines[np.triu_indices(len(cavs), 1)].mean())
+def _check_early_stopping(folds: np.ndarray, name: str) -> None:
+    sizes = np.unique(folds[folds != TEST], return_counts=True)[1]
+    smallest = int(sizes.sum() - sizes.max())
+    if smallest < FEWEST_TO_STOP_EARLY:
+        raise InputError(
+            f"concept {name!r}: without one of its folds there are {smallest} examples to train on,"
+            f" classifier sgd sets a tenth aside and needs {FEWEST_TO_STOP_EARLY}; raise"
+            " examples.per_concept or choose another classifier"
+        )

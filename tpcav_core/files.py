@@ -28,8 +28,8 @@ FORMATS = {
     "activations": 2,
     "scaling": 1,
     "components": 1,
-    "gram": 1,
-    "cavs": 1,
+    "gram": 2,
+    "cavs": 2,
     "attributions": 1,
     "scores": 1,
     "table": 1,
@@ -103,7 +103,8 @@ def write_parquet(
 def open_parquet(path: str | os.PathLike[str], kind: str) -> pq.ParquetFile:
     """Open a parquet file of ``kind``; row groups can then be read alone."""
     try:
-        file = pq.ParquetFile(path)
+        # without it a row group is read page by page, and only its own pages are held
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it first") from None
     except (pa.ArrowInvalid, OSError) as error:

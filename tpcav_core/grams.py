@@ -45,13 +45,14 @@ def combine(weights: np.ndarray, rows: Iterable[np.ndarray]) -> np.ndarray:
         rows: batches (b, d) float32 that make up the n rows of Z, in order.
 
     Returns:
-        (c, d) float64.
+        (c, d) float64: float32 products within a batch, added in float64.
     """
     total: np.ndarray | None = None
     first = 0
     for batch in rows:
-        part = weights[first : first + len(batch)].T @ batch
-        total = part if total is None else total + part
+        # in float32, or the product would copy the whole batch to float64 first
+        part = weights[first : first + len(batch)].T.astype(np.float32) @ batch
+        total = part.astype(np.float64) if total is None else total + part
         first += len(batch)
     if total is None or first != len(weights):
         raise ValueError(f"{len(weights)} weights for {first} rows")

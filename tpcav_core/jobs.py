@@ -16,6 +16,7 @@ from .catalogue import Concept, check_fit, read_catalogue, resolved, select
 from .controls import OWN, check_control, shared_control
 from .errors import InputError, suggest
 from .sources import named_files
+from .splits import split_by_chromosomes
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ class Jobs:
             if not entry["n"] and (entry["function"] or entry["regions"] == "random"):
                 raise InputError(f"configuration, targets.{name}: set n, how many are wanted")
         self._check_genome()
+        self._check_split()
+        self._check_cavs()
 
     def _check_genome(self) -> None:
         if self.config["genome"] is not None:
@@ -178,6 +181,28 @@ class Jobs:
             raise InputError(
                 f"configuration, genome: {needing[0]!r} needs a genome; give one, or use functions"
                 " for all concepts, controls and targets"
+            )
+
+    def _check_split(self) -> None:
+        split, genome = self.config["split"], self.config["genome"]
+        names = split["test_chromosomes"]
+        if names and genome is None:
+            raise InputError(
+                f"configuration, split.test_chromosomes: there is no genome that has {names[0]!r};"
+                " give one, or leave this out"
+            )
+        chromosomes = genome and genome["chromosomes"]
+        try:
+            split_by_chromosomes(split["by"], names, split["block_length"], chromosomes)
+        except InputError as error:
+            raise InputError(f"configuration, {error}") from None
+
+    def _check_cavs(self) -> None:
+        cavs = self.config["cavs"]
+        if cavs["norm"] == "l1" and cavs["classifier"] not in ("logistic", "sgd"):
+            raise InputError(
+                f"configuration, cavs.norm: found l1 with classifier {cavs['classifier']}, which"
+                " does not have it; use classifier logistic or sgd, or norm l2"
             )
 
     def set_definition(self, name: str) -> dict[str, Any]:
@@ -221,7 +246,7 @@ class Jobs:
 
         A batch of one concept bears the concept's id.
         """
-        size = self.config["jobs"]["concepts_per_cav_job"]
+        size = self.config["jobs"]["concepts_per_job"]
         return {
             (part[0].id if size == 1 else f"{chunk}.{index:04d}"): (chunk, list(part))
             for chunk, concepts in self.layer_chunks(model, layer).items()

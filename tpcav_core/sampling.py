@@ -1,4 +1,4 @@
-"""Drawing examples: random windows, windows around given regions, and which side of the split.
+"""Drawing examples: random windows, a choice among given ones, and which side of the split.
 
 Every example is in the test part or in one fold of the training part. For a window that is decided
 by its place (`splits`), for examples without a place by lot, examples that belong together on one
@@ -7,9 +7,9 @@ side.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,16 +17,17 @@ from .errors import InputError
 from .genome import Genome
 from .regions import Regions
 from .seeds import generator
-from .splits import TEST, assign_folds, block_length, fold_of, split_regions, test_size
-from .starts import StartRanges, available_starts, random_regions, rejection_reasons
-
-if TYPE_CHECKING:
-    from .annotations import Annotations
-
-#: reasons beside `starts.REASONS` why a given region is no example
-ABSENT, OVERLAP = "contig not in the genome", "overlaps another example"
-#: so that 0.7 of 10 bp are 7 bp
-_ROUNDING = 1e-9
+from .splits import (
+    TEST,
+    assign_chromosomes,
+    assign_folds,
+    block_length,
+    redivided,
+    split_by_chromosomes,
+    split_regions,
+    test_size,
+)
+from .starts import StartRanges, available_starts, random_regions
 
 
 class Sampling(NamedTuple):
@@ -43,7 +44,10 @@ class Sampling(NamedTuple):
         fold_count: number of training folds.
         chromosomes: contigs in use; None: all.
         exclude: regions that no window may touch.
-        block: length of a block in bp.
+        block: length of a block in bp; None: each contig is one block.
+        split_seed: the seed of the split alone.
+        seed_folds: (r,) the folds that ``seed`` would give, for windows to be drawn from, so that
+            few change with ``split_seed``; None: ``folds``.
     """
 
     starts: StartRanges
@@ -57,22 +61,28 @@ class Sampling(NamedTuple):
     chromosomes: Sequence[str] | None = None
     exclude: Regions | None = None
     block: int | None = None
+    split_seed: int | None = None
+    seed_folds: np.ndarray | None = None
 
+    def lots(self, rng: np.random.Generator, *purpose: str | int) -> np.random.Generator:
+        """Return the stream that draws folds for a purpose: ``rng``, or one of the split's seed."""
+        if self.split_seed in (None, self.seed):
+            return rng
+        return generator(self.split_seed, *purpose, "folds")
 
-class Placed(NamedTuple):
-    """Windows around given regions that can be examples.
+    @property
+    def drawing_folds(self) -> np.ndarray:
+        """The folds (r,) that random windows are drawn by, before they are fitted to ``folds``."""
+        return self.folds if self.seed_folds is None else self.seed_folds
 
-    Attributes:
-        regions: m windows; strand 0 where the source gives none.
-        folds: (m,) int16.
-        candidates: number of regions given.
-        rejected: how many of them cannot be examples, by reason.
-    """
-
-    regions: Regions
-    folds: np.ndarray
-    candidates: int
-    rejected: dict[str, int]
+    def most_windows(self) -> int:
+        """Return how many windows can be drawn with the share of the test part."""
+        total, share = int(self.starts.count.sum()), self.test_fraction
+        tests = [
+            int(self.starts.count[folds == TEST].sum())
+            for folds in (self.folds, self.drawing_folds)
+        ]
+        return int(min(min(tests) / share, (total - max(tests)) / (1 - share)))
 
 
 def window_sampling(
@@ -86,6 +96,9 @@ def window_sampling(
     test_fraction: float = 0.2,
     folds: int = 5,
     block: int | None = None,
+    by: Literal["blocks", "chromosomes"] = "blocks",
+    test_chromosomes: Sequence[str] = (),
+    split_seed: int | None = None,
 ) -> Sampling:
     """Find where windows can be drawn, and give each place to the test part or a fold.
 
@@ -96,43 +109,85 @@ def window_sampling(
         seed: the seed of the configuration.
         chromosomes: names of the contigs to use; None: all.
         exclude: regions that no window may touch.
-        test_fraction: share of the blocks, and of the examples, that test.
+        test_fraction: share of the places, and of the examples, that test.
         folds: number of folds of the training part.
         block: length of a block in bp; None: 16 windows.
+        by: what is on one side as a whole.
+        test_chromosomes: the contigs that test; if any, the split is by chromosomes.
+        split_seed: the seed of the split; None: ``seed``.
 
     Raises:
-        InputError: unknown contigs, no room for a window, or too few blocks.
+        InputError: unknown contigs, no room for a window, too few blocks or contigs to split.
     """
-    length = block_length(window, block)
+    whole = split_by_chromosomes(by, test_chromosomes, block, chromosomes)
+    length = None if whole else block_length(window, block)
     starts, lost = available_starts(
         genome, window, chromosomes=chromosomes, exclude=exclude, block_length=length
     )
-    parts = assign_folds(starts, seed=seed, test_fraction=test_fraction, folds=folds)
-    return Sampling(
-        starts, parts, lost, window, n, test_fraction, seed, folds, chromosomes, exclude, length
+    tests = _numbers(test_chromosomes, genome, starts, window)
+    assign = partial(assign_chromosomes, tests=tests) if whole else assign_folds
+    assign = partial(assign, starts, test_fraction=test_fraction, folds=folds)
+    own = assign(seed=seed)
+    drawn = Sampling(
+        starts, own, lost, window, n, test_fraction, seed, folds, chromosomes, exclude, length
     )
+    if split_seed in (None, seed):
+        return drawn
+    return drawn._replace(folds=assign(seed=split_seed), split_seed=split_seed, seed_folds=own)
+
+
+def _numbers(names: Sequence[str], genome: Genome, starts: StartRanges, window: int) -> list[int]:
+    """Return the numbers of the contigs that test; each has an acceptable window."""
+    numbers = []
+    for name in names:
+        try:
+            number = genome.index(name)
+        except InputError as error:
+            raise InputError(f"split.test_chromosomes: {error}; correct the name") from None
+        if number not in starts.contig:
+            raise InputError(
+                f"split.test_chromosomes: {name!r} ({genome.lengths[number]} bp) has no acceptable"
+                f" window of {window} bp; expected one or more, name others"
+            )
+        numbers.append(number)
+    return numbers
 
 
 def placeless_sampling(
-    n: int, *, seed: int, test_fraction: float = 0.2, folds: int = 5
+    n: int,
+    *,
+    seed: int,
+    test_fraction: float = 0.2,
+    folds: int = 5,
+    split_seed: int | None = None,
 ) -> Sampling:
     """Return the sampling of a study without a genome, whose examples a function yields."""
     none = np.empty(0, np.int64)
     starts = StartRanges(none.astype(np.int32), none, none, none)
-    return Sampling(starts, none.astype(np.int16), {}, 0, n, test_fraction, seed, folds)
+    drawn = Sampling(starts, none.astype(np.int16), {}, 0, n, test_fraction, seed, folds)
+    return drawn._replace(split_seed=split_seed)
 
 
 def draw_windows(sampling: Sampling, *purpose: str | int) -> tuple[Regions, np.ndarray]:
-    """Draw ``sampling.n`` random windows for a purpose; return them and their folds (n,)."""
-    return split_regions(
+    """Draw ``sampling.n`` random windows for a purpose; return them and their folds (n,).
+
+    Another seed of the split changes only as many windows as the share of the test part demands.
+    """
+    rng = generator(sampling.seed, *purpose)
+    share, lost = sampling.test_fraction, sampling.lost
+    drawn, folds = split_regions(
         sampling.starts,
-        sampling.folds,
+        sampling.drawing_folds,
         sampling.n,
         sampling.window,
-        generator(sampling.seed, *purpose),
-        test_fraction=sampling.test_fraction,
-        lost=sampling.lost,
+        rng,
+        test_fraction=share,
+        lost=lost,
     )
+    if sampling.seed_folds is None:
+        return drawn, folds
+    lots = sampling.lots(rng, *purpose)
+    return redivided(drawn, sampling.starts, sampling.folds, lots, test_fraction=share, lost=lost)
 
 
 def draw_in_folds(sampling: Sampling, folds: np.ndarray, rng: np.random.Generator) -> Regions:
@@ -178,77 +233,6 @@ def _scrambled(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return np.asarray(mixed)
-
-
-def on_genome(annotations: Annotations, genome: Genome, label: int | None = None) -> Regions:
-    """Return the regions of (one label of) an annotation in the genome's contig numbers.
-
-    Regions of contigs that the genome does not have get contig -1.
-
-    Raises:
-        InputError: if none of the annotation's contigs is in the genome.
-    """
-    numbers = {name: number for number, name in enumerate(genome.names)}
-    own = np.array([numbers.get(name, -1) for name in annotations.contigs], np.int32)
-    if (own < 0).all():
-        genome.index(annotations.contigs[0])
-    rows = slice(None) if label is None else np.flatnonzero(annotations.label == label)
-    return Regions(
-        own[annotations.contig[rows]],
-        annotations.start[rows],
-        annotations.end[rows],
-        annotations.strand[rows],
-    )
-
-
-def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: float) -> Placed:
-    """Centre windows on regions; keep those that can be examples, and say why others cannot.
-
-    Args:
-        regions: regions of any width; contig -1 where the genome does not have it.
-        sampling: acceptable starts and their folds.
-        genome: the genome.
-        max_overlap: share of the window that two of the examples may have in common; the leftmost
-            windows are kept.
-    """
-    known = regions.contig >= 0
-    rejected = {ABSENT: int((~known).sum())}
-    regions = Regions(*(column[known] for column in regions))
-    start = (regions.start + regions.end) // 2 - sampling.window // 2
-    windows = Regions(regions.contig, start, start + sampling.window, regions.strand)
-    reasons = rejection_reasons(
-        genome,
-        windows,
-        chromosomes=sampling.chromosomes,
-        exclude=sampling.exclude,
-        block_length=sampling.block,
-    )
-    rejected |= {reason: int(rows.sum()) for reason, rows in reasons.items()}
-    bad = np.any(list(reasons.values()), axis=0)
-    order = np.lexsort((windows.start, windows.contig))
-    order = order[~bad[order]]
-    windows = Regions(*(column[order] for column in windows))
-    kept = _apart(windows, sampling.window - math.floor(max_overlap * sampling.window + _ROUNDING))
-    rejected[OVERLAP] = int((~kept).sum())
-    windows = Regions(*(column[kept] for column in windows))
-    folds = fold_of(windows, sampling.starts, sampling.folds)
-    return Placed(windows, folds, len(known), {name: n for name, n in rejected.items() if n})
-
-
-def _apart(windows: Regions, distance: int) -> np.ndarray:
-    """Return (m,) bool, which of sorted windows start ``distance`` bp or more after the last."""
-    kept = np.ones(len(windows.start), bool)
-    if distance <= 0:
-        return kept
-    last_contig, last = -1, 0
-    for row, (contig, start) in enumerate(
-        zip(windows.contig.tolist(), windows.start.tolist(), strict=True)
-    ):
-        if contig == last_contig and start - last < distance:
-            kept[row] = False
-        else:
-            last_contig, last = contig, start
-    return kept
 
 
 def sample_rows(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .basis import Scaling, embed
-from .cavs import consensus
+from .directions import consensus
 
 
 class LayerTargets(NamedTuple):

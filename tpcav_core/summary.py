@@ -1,6 +1,8 @@
-"""The result tables: one row per concept and variant, or per concept."""
+"""The result tables: one row per CAV, per concept and variant, or per concept."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,26 @@ CONCEPT_COLUMNS = [
     "train_f1",
     "train_accuracy",
     "control",
+    *(f"{name}_{end}" for name in NAMES for end in ("low", "high")),
+]
+CAV_COLUMNS = [
+    "model",
+    "layer",
+    "concept",
+    "label",
+    "variant",
+    "control",
+    "replicate",
+    "classifier",
+    "norm",
+    "penalty",
+    "relative_penalty",
+    "cav_norm",
+    "split_seed",
+    "n_folds",
+    *(f"n_{side}_{part}" for part in ("train", "test") for side in ("concept", "control")),
+    *(f"test_{name}{end}" for name in NAMES for end in ("", "_low", "_high")),
+    *(f"{part}_{name}" for part in ("validation", "train") for name in NAMES),
 ]
 SCORE_COLUMNS = [
     "model",
@@ -57,8 +79,22 @@ SENSITIVITY_COLUMNS = [
 ]
 
 
+def cav_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return ``cavs.tsv``: every classifier with its sizes and metrics, test, validation and train.
+
+    Args:
+        cavs: one row per (model, layer, concept, variant, replicate), with the columns of a file
+            of CAVs and what the file says of its classifier and split.
+        catalogue: one row per concept: concept, label, source, control.
+    """
+    return _with_labels(cavs, catalogue, "control")[CAV_COLUMNS]
+
+
 def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     """Return ``concepts.tsv``: test metrics, averaged over control replicates.
+
+    The ends of intervals are averaged too: replicates share the concept's examples, so that their
+    mean is hardly surer than each of them.
 
     Args:
         cavs: one row per (model, layer, concept, variant, replicate), with the columns of a file
@@ -69,6 +105,9 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     groups = cavs.groupby(keys, sort=False)
     table = groups[[f"test_{name}" for name in NAMES]].mean()
     table.columns = list(NAMES)
+    for name in NAMES:
+        for end in ("low", "high"):
+            table[f"{name}_{end}"] = groups[f"test_{name}_{end}"].mean()
     for name in ("n_concept", "n_control", "cav_cosine"):
         table[name] = groups[name].first()
     for name in ("cav_norm", "validation_f1", "validation_accuracy", "train_f1", "train_accuracy"):
@@ -76,13 +115,24 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     table["n_replicates"] = groups.size()
     table["f1_min"] = groups["test_f1"].min()
     table["f1_max"] = groups["test_f1"].max()
-    table["hyperparameters"] = groups["relative_penalty"].agg(_hyperparameters)
+    table["hyperparameters"] = [
+        hyperparameters(
+            group["classifier"].iloc[0], group["norm"].iloc[0], group["relative_penalty"]
+        )
+        for _, group in groups
+    ]
     return _with_labels(table.reset_index(), catalogue, "control")[CONCEPT_COLUMNS]
 
 
-def _hyperparameters(penalties: pd.Series) -> str:
+def hyperparameters(classifier: str, norm: str, penalties: Iterable[float]) -> str:
+    """Say which classifier was trained, with the penalty of each replicate."""
     values = ",".join(f"{value:g}" for value in penalties)
-    return f"svm loss=hinge penalty=l2 C={values}/mean_diagonal"
+    if classifier == "pattern":
+        return classifier
+    if classifier == "sgd":
+        return f"sgd penalty={norm} alpha={values}"
+    unit = "*l1_min_C" if norm == "l1" else "/mean_diagonal"
+    return f"{classifier} penalty={norm} C={values}{unit}"
 
 
 def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:

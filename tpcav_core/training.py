@@ -1,7 +1,7 @@
 """Training the CAVs of one variant of a concept, against every replicate of a control.
 
-Imports neither torch nor pandas: a process is started per concept, and their start-up would cost
-more than its work.
+Imports neither torch nor pandas, nor scikit-learn where the classifier needs none of it: a process
+is started per concept, and their start-up would cost more than its work.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import cavs, grams, metrics
+from .classifiers import Classifier
+from .coordinates import Coordinates, Dual, Primal
+from .seeds import generator
 from .splits import TEST
 
 log = logging.getLogger("tpcav_core")
@@ -35,22 +38,25 @@ class Control(NamedTuple):
     """What concepts are told apart from: r replicates, and what of them every concept shares.
 
     Attributes:
-        rows: starts a stream of the standardised rows of all replicates, in order.
+        rows: starts a stream of the standardised rows of all replicates, in order; a batch is valid
+            until the next is asked for.
         folds: (m,) int per replicate.
-        grams: (m, m) float64 per replicate, inner products of its standardised rows.
+        gram: returns the inner products of a replicate's standardised rows, (m, m) float64; they
+            are asked for only where they are needed.
     """
 
     rows: Callable[[], Iterator[np.ndarray]]
     folds: Mapping[str, np.ndarray]
-    grams: Mapping[str, np.ndarray]
+    gram: Callable[[str], np.ndarray]
 
 
 def set_control(replicates: Mapping[str, Examples]) -> Control:
     """Return the control of replicates held in memory; it can be sent to other processes."""
+    products = {name: grams.inner_products(part.z, part.z) for name, part in replicates.items()}
     return Control(
         rows=partial(iter, tuple(examples.z for examples in replicates.values())),
         folds={name: examples.folds for name, examples in replicates.items()},
-        grams={name: grams.inner_products(part.z, part.z) for name, part in replicates.items()},
+        gram=products.__getitem__,
     )
 
 
@@ -58,7 +64,9 @@ def train_variant(
     name: tuple[str, str],
     examples: Examples,
     control: Control,
-    penalties: Sequence[float] = cavs.GRID,
+    classifier: Classifier = Classifier(),  # noqa: B008  # immutable
+    *,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Train one variant of a concept against every replicate of the control.
 
@@ -66,54 +74,93 @@ def train_variant(
         name: concept and variant.
         examples: n examples of it.
         control: r replicates.
-        penalties: values of C that cross-validation chooses from, see `cavs.GRID`.
+        classifier: which one, and the penalties that cross-validation chooses from.
+        seed: the seed of the configuration.
 
     Returns:
         A row of the table of CAVs per replicate: ``concept``, ``variant``, ``replicate``; numbers
-        of examples; ``penalty``, ``relative_penalty``, ``intercept``, ``cav_norm``; each metric of
-        `metrics.NAMES` with the prefix ``test_`` (final classifier, test part), ``validation_``
-        (training part, each fold by classifiers that did not see it) and ``train_`` (final
-        classifier, training part); ``weights`` (d,) and ``mean_difference`` (d,) float64, in
-        standardised coordinates.
+        of examples and folds; ``penalty``, ``relative_penalty``, ``intercept``, ``cav_norm``; each
+        metric of `metrics.NAMES` with the prefix ``test_`` (final classifier, test part; with the
+        suffixes ``_low`` and ``_high`` its interval), ``validation_`` (training part, each fold by
+        classifiers that did not see it) and ``train_`` (final classifier, training part);
+        ``weights`` (d,) and ``mean_difference`` (d,) float64, in standardised coordinates.
 
     Raises:
         InputError: if a fold or the test part has too few examples of either class.
     """
-    z, folds = examples
-    own = grams.inner_products(z, z)
-    cross = grams.cross_gram(z, control.rows())
-    first = 0
+    n, d = examples.z.shape
+    # a norm other than L2 sees more than inner products
+    primal = d <= 2 * n or classifier.norm != "l2"
+    problems = _by_features if primal else _by_inner_products
     fits = []
-    for replicate, others in control.folds.items():
-        used = _balanced(folds, others)
-        side = cross[:, first + used]
-        gram = np.block([[own, side], [side.T, control.grams[replicate][np.ix_(used, used)]]])
-        is_concept = np.arange(len(gram)) < len(z)
-        both = np.concatenate([folds, others[used]])
-        fit = cavs.fit_cav(gram, is_concept, both, grid=penalties, name=name[0])
-        fits.append(_Fit(fit, is_concept, both, first + used))
-        first += len(others)
-    weights, means = _directions(fits, z, control.rows, first)
+    for part, coordinates in problems(examples, control):
+        is_concept = np.arange(n + len(part.kept)) < n
+        folds = np.concatenate([examples.folds, control.folds[part.replicate][part.kept]])
+        rng = generator(seed, "cavs", *name, part.replicate)
+        fit = cavs.fit_cav(coordinates, is_concept, folds, classifier, rng=rng, name=name[0])
+        fits.append(_Fit(part, fit, is_concept, folds))
+    weights, means = _directions(fits, examples.z, control)
     return [
-        _row(name, replicate, one, weight, mean)
-        for replicate, one, weight, mean in zip(control.folds, fits, weights, means, strict=True)
+        _row(name, one, seed) | {"weights": weight, "mean_difference": mean}
+        for one, weight, mean in zip(fits, weights, means, strict=True)
     ]
+
+
+class _Part(NamedTuple):
+    """The examples of one replicate of the control that a concept is told apart from.
+
+    Attributes:
+        replicate: its name.
+        kept: (m,) their numbers within the replicate.
+        rows: (m,) their numbers among the rows of all replicates.
+    """
+
+    replicate: str
+    kept: np.ndarray
+    rows: np.ndarray
 
 
 class _Fit(NamedTuple):
     """A classifier, and the examples it was trained and tested on.
 
     Attributes:
+        part: of the control.
         fit: the classifier.
         is_concept: (n + m,) bool.
         folds: (n + m,) int.
-        control: (m,) which rows of all replicates it was told apart from.
     """
 
+    part: _Part
     fit: cavs.CavFit
     is_concept: np.ndarray
     folds: np.ndarray
-    control: np.ndarray
+
+
+def _parts(examples: Examples, control: Control) -> Iterator[_Part]:
+    first = 0
+    for replicate, others in control.folds.items():
+        kept = _balanced(examples.folds, others)
+        yield _Part(replicate, kept, first + kept)
+        first += len(others)
+
+
+def _by_features(examples: Examples, control: Control) -> Iterator[tuple[_Part, Coordinates]]:
+    """Yield each replicate, with concept and control by their features."""
+    others = np.concatenate([batch.copy() for batch in control.rows()])
+    wide = examples.z.shape[1] > 2 * len(examples.z)
+    kind = np.float32 if wide else np.float64
+    for part in _parts(examples, control):
+        yield part, Primal(np.concatenate([examples.z, others[part.rows]]).astype(kind, copy=False))
+
+
+def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[_Part, Coordinates]]:
+    """Yield each replicate, with concept and control by their inner products."""
+    own = grams.inner_products(examples.z, examples.z)
+    cross = grams.cross_gram(examples.z, control.rows())
+    for part in _parts(examples, control):
+        side = cross[:, part.rows]
+        theirs = control.gram(part.replicate)[np.ix_(part.kept, part.kept)]
+        yield part, Dual(np.block([[own, side], [side.T, theirs]]))
 
 
 def _balanced(folds: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -130,50 +177,50 @@ def _balanced(folds: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _directions(
-    fits: Sequence[_Fit],
-    z: np.ndarray,
-    control_rows: Callable[[], Iterator[np.ndarray]],
-    total: int,
+    fits: Sequence[_Fit], z: np.ndarray, control: Control
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the CAVs (r, d) and the mean differences (r, d), in one pass over the controls."""
     n, count = len(z), len(fits)
-    columns = np.zeros((total, 2 * count))
-    for index, one in enumerate(fits):
-        columns[one.control, index] = one.fit.dual[n:]
-        columns[one.control, count + index] = -1 / len(one.control)
-    there = grams.combine(columns, control_rows())
-    here = np.stack([one.fit.dual[:n] for one in fits]) @ z
-    return there[:count] + here, there[count:] + z.mean(axis=0, dtype=np.float64)
+    columns = np.zeros((sum(map(len, control.folds.values())), 2 * count))
+    own = np.zeros((count, n))
+    for index, (part, fit, _, _) in enumerate(fits):
+        columns[part.rows, count + index] = -1 / len(part.rows)
+        if fit.direction.dual is not None:
+            own[index] = fit.direction.dual[:n]
+            columns[part.rows, index] = fit.direction.dual[n:]
+    there = grams.combine(columns, control.rows())
+    weights = there[:count] + grams.combine(own.T, [z])
+    for index, (_, fit, _, _) in enumerate(fits):
+        if fit.direction.weights is not None:
+            weights[index] = fit.direction.weights
+    return weights, there[count:] + z.mean(axis=0, dtype=np.float64)
 
 
-def _row(
-    name: tuple[str, str],
-    replicate: str,
-    one: _Fit,
-    weights: np.ndarray,
-    mean_difference: np.ndarray,
-) -> dict[str, Any]:
-    fit, is_concept, folds, _ = one
+def _row(name: tuple[str, str], one: _Fit, seed: int) -> dict[str, Any]:
+    part, fit, is_concept, folds = one
+    names = (*name, part.replicate)
     test, train = folds == TEST, folds != TEST
-    row: dict[str, Any] = {
-        "concept": name[0],
-        "variant": name[1],
-        "replicate": replicate,
-        "n_concept": int(is_concept.sum()),
-        "n_control": int((~is_concept).sum()),
-        "n_concept_test": int((is_concept & test).sum()),
-        "n_control_test": int((~is_concept & test).sum()),
+    row: dict[str, Any] = dict(zip(("concept", "variant", "replicate"), names, strict=True))
+    for side, rows in (("", test | train), ("_train", train), ("_test", test)):
+        row[f"n_concept{side}"] = int((is_concept & rows).sum())
+        row[f"n_control{side}"] = int((~is_concept & rows).sum())
+    row |= {
+        "n_folds": fit.folds,
         "penalty": fit.penalty,
         "relative_penalty": fit.relative_penalty,
         "intercept": fit.intercept,
-        "cav_norm": float(np.linalg.norm(weights)),
+        "cav_norm": fit.norm,
     }
-    for part, rows, decision in (
+    for side, rows, decision in (
         ("test", test, fit.decision),
         ("validation", train, fit.decision),
         ("train", train, fit.train_decision),
     ):
         values = metrics.classification_metrics(is_concept[rows], decision[rows])
-        row |= {f"{part}_{key}": value for key, value in values.items()}
-    log.info("%s %s against %s: test F1 %.3f", *name, replicate, row["test_f1"])
-    return row | {"weights": weights, "mean_difference": mean_difference}
+        row |= {f"{side}_{key}": value for key, value in values.items()}
+    rng = generator(seed, "cavs", *names, "bootstrap")
+    intervals = metrics.metric_intervals(is_concept[test], fit.decision[test], rng)
+    for key, (low, high) in intervals.items():
+        row |= {f"test_{key}_low": low, f"test_{key}_high": high}
+    log.info("%s %s against %s: test F1 %.3f", *names, row["test_f1"])
+    return row

@@ -6,7 +6,7 @@ fixed-size binary column is a copy. ``numpy.frombuffer(value, "<f4")`` reads one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 
 #: options under which a column of vectors is written: nothing in float noise compresses
 WRITE_OPTIONS = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+#: size of a row group of vectors: a reader holds the whole column of one; memory of this size is
+#: used again and again, larger pieces are given back to the system and asked for anew
+GROUP_BYTES = 8 * 2**20
 
 
 def vector_type(d: int) -> pa.DataType:
@@ -42,6 +45,26 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
+def rows_at_a_time(d: int) -> int:
+    """Return how many vectors of ``d`` values make a row group, and are read at a time."""
+    return max(1, GROUP_BYTES // (4 * d))
+
+
+def joined(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield matrices (b, d) joined to such that make a row group; the last can be smaller.
+
+    Memory stays that of a row group or of the largest part, however many parts there are.
+    """
+    held: list[np.ndarray] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= rows_at_a_time(part.shape[1]):
+            yield np.concatenate(held) if len(held) > 1 else part
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
 class Group(NamedTuple):
     """Whose rows a row group of recipes or activations holds.
 
@@ -64,7 +87,15 @@ def row_groups(
     Every row group of recipes and activations holds rows of one `Group` only.
     """
     wanted = Group(concept, variant, control)
-    return [index for index, name in enumerate(group_names(file)) if name == wanted]
+    return groups(file).get(wanted, [])
+
+
+def groups(file: pq.ParquetFile) -> dict[Group, list[int]]:
+    """Return the row groups of each `Group` of a file of recipes or activations, in its order."""
+    found: dict[Group, list[int]] = {}
+    for index, name in enumerate(group_names(file)):
+        found.setdefault(name, []).append(index)
+    return found
 
 
 def group_names(file: pq.ParquetFile) -> list[Group]:
@@ -77,8 +108,8 @@ def group_names(file: pq.ParquetFile) -> list[Group]:
 
 
 def batches(
-    file: pq.ParquetFile, groups: Sequence[int], rows: int, column: str = "activation"
+    file: pq.ParquetFile, chosen: Sequence[int], rows: int, column: str = "activation"
 ) -> Iterator[np.ndarray]:
     """Yield (b, d) float32 matrices of at most ``rows`` rows from some row groups, in order."""
-    for batch in file.iter_batches(batch_size=rows, row_groups=list(groups), columns=[column]):
+    for batch in file.iter_batches(batch_size=rows, row_groups=list(chosen), columns=[column]):
         yield to_matrix(batch.column(0))

@@ -17,9 +17,10 @@ import torch
 
 from tpcav_core import activations, commands, files, vectors
 from tpcav_core.basis import embed
+from tpcav_core.classifiers import GRIDS, Classifier
 from tpcav_core.commands import STEPS, main
 from tpcav_core.commands.components import read_components
-from tpcav_core.commands.gram import read_grams
+from tpcav_core.commands.gram import read_gram
 from tpcav_core.commands.scaling import read_scaling
 from tpcav_core.errors import InputError
 from tpcav_core.splits import TEST
@@ -31,6 +32,20 @@ SAMPLING = {
     "block_length": None,
     "test_fraction": 0.25,
     "folds": 3,
+    "by": "blocks",
+    "test_chromosomes": [],
+    "seed": None,
+}
+SPLIT = {**{key: SAMPLING[key] for key in ("test_fraction", "folds", "by")}, "seed": 3}
+#: each kind of classifier, with few penalties where cross-validation would take long
+CLASSIFIERS = {
+    "ridge": {},
+    "svm": {"kind": "svm", "penalties": [0.01, 1.0]},
+    "logistic": {"kind": "logistic", "penalties": [0.01, 1.0]},
+    "sparse logistic": {"kind": "logistic", "norm": "l1", "penalties": [2.0]},
+    "sgd": {"kind": "sgd", "penalties": [1e-2, 1e-4]},
+    "sparse sgd": {"kind": "sgd", "norm": "l1", "penalties": [0.1]},
+    "pattern": {"kind": "pattern"},
 }
 IDS = ["A_one_x", "B_two", "C.three"]
 #: names of command lines in `Work` that are another use of a step
@@ -53,8 +68,8 @@ def own_logging():
 class Work:
     """The steps of one small run, with the options the workflow gives them."""
 
-    def __init__(self, folder: Path, fasta: Path, meme: Path, network: Path):
-        self.folder, self.fasta = folder, fasta
+    def __init__(self, folder: Path, fasta: Path, meme: Path, network: Path, *, layer: str = LAYER):
+        self.folder, self.fasta, self.layer = folder, fasta, layer
         weights = folder / "weights.pt"
         folder.mkdir(exist_ok=True)
         bed = [f"chrA\t{start}\t{start + 30}\n" for start in range(500, 9000, 700)]
@@ -96,7 +111,7 @@ class Work:
 
     def usual(self) -> dict[str, dict[str, object]]:
         p = self.path
-        model = {"model": self.model, "layer": LAYER, "threads": 1, "genome": p("genome.pt")}
+        model = {"model": self.model, "layer": self.layer, "threads": 1, "genome": p("genome.pt")}
         recipes = {
             "genome": p("genome.pt"),
             "window": WINDOW,
@@ -163,6 +178,10 @@ class Work:
                 "controls": p("control_activations.parquet"),
                 "gram": p("gram.parquet"),
                 "scaling": p("scaling.parquet"),
+                "classifier": {"kind": "ridge", "norm": "l2", "penalties": None},
+                "split": SPLIT,
+                "seed": 1,
+                "threads": 1,
                 "output": p("cavs.parquet"),
             },
             "attributions": {
@@ -182,8 +201,8 @@ class Work:
             },
             "summary": {
                 "catalogue": p("catalogue.parquet"),
-                "cavs": [["m", LAYER, p("cavs.parquet")]],
-                "scores": [["m", LAYER, "t", p("scores.parquet")]],
+                "cavs": [["m", self.layer, p("cavs.parquet")]],
+                "scores": [["m", self.layer, "t", p("scores.parquet")]],
                 "output": p("summary"),
             },
         }
@@ -211,6 +230,24 @@ def work(done, tmp_path, toy_fasta, toy_meme, toy_network):
     copy = tmp_path / "copy"
     shutil.copytree(done.folder, copy)
     return Work(copy, toy_fasta, toy_meme, toy_network)
+
+
+@pytest.fixture(scope="module")
+def wide(done, tmp_path_factory, toy_fasta, toy_meme, toy_network):
+    """The CAVs of a layer with more features, 384, than examples, from the same recipes."""
+    folder = tmp_path_factory.mktemp("wide") / "work"
+    shutil.copytree(done.folder, folder)
+    work = Work(folder, toy_fasta, toy_meme, toy_network, layer="0")
+    work.run_all("activations", "control activations", "sample", "scaling", "gram", "cavs")
+    return work
+
+
+@pytest.fixture(params=["narrow", "wide"])
+def either(request, done, wide, tmp_path, toy_fasta, toy_meme, toy_network):
+    """A copy of what the steps wrote of a layer solved by features, or by inner products."""
+    source = {"narrow": done, "wide": wide}[request.param]
+    shutil.copytree(source.folder, tmp_path / "either")
+    return Work(tmp_path / "either", toy_fasta, toy_meme, toy_network, layer=source.layer)
 
 
 def contents(folder):
@@ -246,6 +283,18 @@ def test_every_table_has_its_rows(done):
     assert (concepts[["n_concept", "n_control"]] == EXAMPLES).all(axis=None)
     assert (concepts["n_replicates"] == 2).all()
     assert concepts["label"].tolist()[::2] == ["A:one/x", "B,two", "C.three"]
+    assert (concepts["f1_low"] <= concepts["f1_high"]).all()
+    cavs = tsv(done.path("summary/cavs.tsv"))
+    assert list(zip(cavs["concept"], cavs["variant"], cavs["replicate"], strict=True)) == [
+        (name, variant, replicate) for name in IDS for variant in ("2", "4") for replicate in (0, 1)
+    ]
+    assert cavs["label"].tolist()[::4] == ["A:one/x", "B,two", "C.three"]
+    assert (cavs["control"] == "random").all()
+    assert (cavs["split_seed"] == SPLIT["seed"]).all()
+    sides = cavs[["n_concept_train", "n_control_train", "n_concept_test", "n_control_test"]]
+    assert (sides == [30, 30, 10, 10]).all(axis=None)
+    mean = cavs.groupby(["concept", "variant"])["test_f1"].mean()
+    np.testing.assert_allclose(mean, concepts["f1"], rtol=1e-5)
     scores = tsv(done.path("summary/scores.tsv"))
     assert len(scores) == 6
     assert (scores["n_regions"] == 13).all()
@@ -255,7 +304,7 @@ def test_every_table_has_its_rows(done):
     assert abs(sensitivity["sensitivity"].sum()) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["concepts", "scores", "motif_sensitivity"])
+@pytest.mark.parametrize("name", ["concepts", "cavs", "scores", "motif_sensitivity"])
 def test_the_parquet_table_beside_holds_the_same(done, name):
     text = tsv(done.path(f"summary/{name}.tsv"))
     table = files.read_parquet(done.path(f"summary/{name}.parquet"), "table").to_pandas()
@@ -270,7 +319,7 @@ def test_the_parquet_table_beside_holds_the_same(done, name):
 def test_a_second_run_gives_the_same_bytes(done, tmp_path, toy_fasta, toy_meme, toy_network):
     again = Work(tmp_path / "again", toy_fasta, toy_meme, toy_network)
     again.run_all()
-    for name in ("concepts", "scores", "motif_sensitivity"):
+    for name in ("concepts", "cavs", "scores", "motif_sensitivity"):
         left, right = (Path(w.path(f"summary/{name}.tsv")).read_bytes() for w in (done, again))
         assert left == right
 
@@ -302,12 +351,87 @@ def test_activations_of_one_concept_do_not_depend_on_the_others_or_on_batches(wo
         assert own.read_row_group(index).equals(everything.read_row_group(index + 2))
 
 
-def test_cavs_trained_in_other_jobs_are_the_same(work):
-    assert work.run("cavs", ids=["C.three", "A_one_x"], output=work.path("two.parquet")) == 0
-    two = files.read_parquet(work.path("two.parquet"), "cavs").to_pandas()
-    everything = files.read_parquet(work.path("cavs.parquet"), "cavs").to_pandas()
-    rows = everything[everything["concept"] != "B_two"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(two, rows)
+def cavs_of(work, name="cavs", **options):
+    """The table of the CAVs that the step writes with these options."""
+    output = work.path(f"{name}.parquet")
+    assert work.run("cavs", **options, output=output) == 0
+    return files.read_parquet(output, "cavs")
+
+
+@pytest.mark.parametrize("kind", ["ridge", "sgd", "sparse logistic"])
+def test_cavs_trained_in_other_jobs_are_the_same(either, kind):
+    options = {"classifier": CLASSIFIERS[kind]}
+    two = cavs_of(either, "two", ids=["C.three", "A_one_x"], **options)
+    alone = [cavs_of(either, "one", ids=[name], **options) for name in ("A_one_x", "C.three")]
+    assert [len(table) for table in alone] == [4, 4]
+    assert two.equals(pa.concat_tables(alone))
+    if kind == "ridge":
+        everything = files.read_parquet(either.path("cavs.parquet"), "cavs").to_pandas()
+        rows = everything[everything["concept"] != "B_two"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(two.to_pandas(), rows)
+
+
+def test_a_file_of_cavs_says_how_they_were_trained(work):
+    with files.open_parquet(work.path("cavs.parquet"), "cavs") as file:
+        usual = files.parquet_description(file)["parameters"]
+    grid = {kind: list(values) for kind, values in GRIDS.items()}
+    ridge = {"kind": "ridge", "norm": "l2", "penalties": grid["ridge", "l2"]}
+    assert usual == {"classifier": ridge, "split": SPLIT, "seed": 1}
+    sgd = {"kind": "sgd", "norm": "l1", "penalties": [0.1]}
+    for given, expected in (
+        ({"classifier": None, "split": None, "seed": None}, (ridge, {}, 0)),
+        ({"classifier": {**sgd, "penalties": None}}, ({**sgd, "penalties": [1.0, 0.1]}, SPLIT, 1)),
+        ({"classifier": sgd, "split": {"seed": 4}, "seed": 8}, (sgd, {"seed": 4}, 8)),
+    ):
+        cavs_of(work, "other", ids=["B_two"], **given)
+        with files.open_parquet(work.path("other.parquet"), "cavs") as file:
+            found = files.parquet_description(file)["parameters"]
+        assert found == dict(zip(("classifier", "split", "seed"), expected, strict=True))
+
+
+@pytest.mark.parametrize(("kind", "draws"), [("ridge", False), ("pattern", False), ("sgd", True)])
+def test_the_seed_draws_intervals_and_what_a_classifier_draws(work, kind, draws):
+    first, again, other = (
+        cavs_of(work, ids=["B_two"], classifier=CLASSIFIERS[kind], seed=seed) for seed in (1, 1, 2)
+    )
+    assert again.equals(first)
+    assert not other["test_auroc_low"].equals(first["test_auroc_low"])
+    assert other["weights"].equals(first["weights"]) is not draws
+    assert other["mean_difference"].equals(first["mean_difference"])
+
+
+def in_row_groups_of(work, rows, monkeypatch, *names):
+    """Run the model with so many rows in a row group of activations."""
+    d = len(read_scaling(work.path("scaling.parquet")).mean)
+    monkeypatch.setattr(vectors, "GROUP_BYTES", 4 * d * rows)
+    work.run_all(*names)
+
+
+@pytest.mark.parametrize("rows", [1, 7, EXAMPLES - 1])
+def test_row_groups_of_activations_do_not_change_the_cavs(either, monkeypatch, rows):
+    names = ["activations.parquet", "control_activations.parquet"]
+    before = {
+        path: Path(either.path(path)).read_bytes() for path in ("gram.parquet", "cavs.parquet")
+    }
+    assert [pq.ParquetFile(either.path(name)).num_row_groups for name in names] == [6, 2]
+    in_row_groups_of(either, rows, monkeypatch, "activations", "control activations")
+    count = -(-EXAMPLES // rows)
+    assert [pq.ParquetFile(either.path(name)).num_row_groups for name in names] == [
+        6 * count,
+        2 * count,
+    ]
+    either.run_all("gram", "cavs")
+    assert {path: Path(either.path(path)).read_bytes() for path in before} == before
+
+
+def test_row_groups_of_an_own_control_do_not_change_the_cavs(either, monkeypatch):
+    options = {"controls": None, "gram": None, "activations": own_control_work(either, "shuffled")}
+    whole = cavs_of(either, "own_cavs", **options)
+    in_row_groups_of(either, 7, monkeypatch)
+    own_control_work(either, "shuffled")
+    with files.open_parquet(options["activations"], "activations") as file:
+        assert [len(chosen) for chosen in vectors.groups(file).values()] == [6, 6, 6]
+    assert cavs_of(either, "own_cavs", **options).equals(whole)
 
 
 def own_control_work(work, control):
@@ -382,11 +506,14 @@ def test_targets_of_a_function_are_attributed_like_regions(work):
     assert set(found["n_regions"]) == {9}
 
 
-def test_the_written_cav_gives_the_written_metrics(done):
-    scaling = read_scaling(done.path("scaling.parquet"))
-    controls = files.open_parquet(done.path("control_activations.parquet"), "activations")
-    examples = files.open_parquet(done.path("activations.parquet"), "activations")
-    for row in files.read_parquet(done.path("cavs.parquet"), "cavs").to_pylist():
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_the_written_cav_gives_the_written_metrics(either, kind):
+    scaling = read_scaling(either.path("scaling.parquet"))
+    controls = files.open_parquet(either.path("control_activations.parquet"), "activations")
+    examples = files.open_parquet(either.path("activations.parquet"), "activations")
+    cavs = cavs_of(either, ids=["A_one_x", "C.three"], classifier=CLASSIFIERS[kind])
+    assert len(cavs) == 8
+    for row in cavs.to_pylist():
         (own,) = vectors.row_groups(examples, row["concept"], row["variant"])
         (other,) = vectors.row_groups(controls, "random", row["replicate"])
         parts = [examples.read_row_group(own), controls.read_row_group(other)]
@@ -397,20 +524,39 @@ def test_the_written_cav_gives_the_written_metrics(done):
         decision = z @ weights + row["intercept"]
         test = folds == TEST
         assert test.sum() == row["n_concept_test"] + row["n_control_test"] == 20
-        accuracy = ((decision > 0) == is_concept)[test].mean()
-        assert accuracy == pytest.approx(row["test_accuracy"])
-        assert np.linalg.norm(weights) == pytest.approx(row["cav_norm"], rel=1e-5)
+        for part, rows in (("test", test), ("train", ~test)):
+            accuracy = ((decision > 0) == is_concept)[rows].mean()
+            assert accuracy == pytest.approx(row[f"{part}_accuracy"])
+        assert np.linalg.norm(weights) == pytest.approx(row["cav_norm"], rel=1e-4)
+        assert row["relative_penalty"] in Classifier(**CLASSIFIERS[kind]).grid()
         difference = z[is_concept].mean(axis=0) - z[~is_concept].mean(axis=0)
         found = np.frombuffer(row["mean_difference"], "<f4")
         np.testing.assert_allclose(found, difference, atol=1e-5)
 
 
+def test_the_kinds_that_run_here_are_all_there_are():
+    assert {c.get("kind", "ridge") for c in CLASSIFIERS.values()} == {"pattern"} | {
+        kind for kind, _ in GRIDS
+    }
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_the_summary_names_the_classifier_of_every_cav(work, kind):
+    assert work.run("cavs", classifier=CLASSIFIERS[kind]) == 0
+    assert work.run("summary") == 0
+    trained = Classifier(**CLASSIFIERS[kind])
+    cavs = tsv(work.path("summary/cavs.tsv"))
+    assert set(zip(cavs["classifier"], cavs["norm"], strict=True)) == {trained[:2]}
+    for text in tsv(work.path("summary/concepts.tsv"))["hyperparameters"]:
+        assert text.split()[0] == trained.kind
+
+
 def test_control_grams_are_inner_products_of_standardised_activations(done):
     scaling = read_scaling(done.path("scaling.parquet"))
     controls = files.open_parquet(done.path("control_activations.parquet"), "activations")
-    grams = read_grams(done.path("gram.parquet"))
-    assert list(grams) == ["0", "1"]
-    for index, gram in enumerate(grams.values()):
+    assert [name.variant for name in vectors.groups(controls)] == ["0", "1"]
+    for index in range(2):
+        gram = read_gram(done.path("gram.parquet"), str(index))
         z = scaling.apply(vectors.to_matrix(controls.read_row_group(index)["activation"]))
         np.testing.assert_allclose(gram, z.astype(float) @ z.T, atol=1e-3)
 
@@ -513,6 +659,33 @@ def other_assembly(work):
     return {"sampling": {**SAMPLING, "exclude": work.path("other.bed")}}
 
 
+def fewer_grams(work):
+    file = pq.ParquetFile(work.path("gram.parquet"))
+    # an older run with one replicate of the control
+    with pq.ParquetWriter(work.path("one.parquet"), file.schema_arrow) as writer:
+        writer.write_table(file.read_row_group(0))
+    return {**wide_activations(work), "gram": work.path("one.parquet")}
+
+
+def older_cavs(work):
+    table = files.read_parquet(work.path("cavs.parquet"), "cavs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(files.FORMATS, "cavs", 1)
+        files.write_parquet(table, work.path("old.parquet"), "cavs", {})
+    return {"cavs": [work.path("old.parquet")]}
+
+
+def wide_activations(work):
+    """Activations of layer 0, of whose control the Gram matrix is needed."""
+    outputs = {name: work.path(f"wide_{name}.parquet") for name in ("own", "control", "sample")}
+    steps = zip(("activations", "control activations", "sample"), outputs.values(), strict=True)
+    for name, output in steps:
+        assert work.run(name, layer="0", output=output) == 0
+    scaling = work.path("wide_scaling.parquet")
+    assert work.run("scaling", sample=outputs["sample"], output=scaling) == 0
+    return {"activations": outputs["own"], "controls": outputs["control"], "scaling": scaling}
+
+
 YIELDS = """
 import torch
 
@@ -551,6 +724,11 @@ BAD = {
         "controls", lambda w: {"sampling": {**SAMPLING, "exclude": "none.bed"}}, "none.bed"),
     "too few blocks": (
         "controls", lambda w: {"sampling": {**SAMPLING, "folds": 1000}}, "split.folds"),
+    "too few chromosomes": (
+        "preflight", lambda w: {"sampling": {**SAMPLING, "by": "chromosomes"}},
+        "model 'm': there are 2 chromosomes"),
+    "unknown test chromosome": (
+        "concepts", lambda w: {"sampling": {**SAMPLING, "test_chromosomes": ["chrC"]}}, "'chrC'"),
     "short block": (
         "controls", lambda w: {"sampling": {**SAMPLING, "block_length": 10}}, "block_length"),
     "unknown concept": ("concepts", lambda w: {"ids": ["B_tow"]}, "no concept 'B_tow'"),
@@ -592,6 +770,8 @@ BAD = {
     "no sample": ("scaling", lambda w: {"sample": w.path("none")}, "no such file"),
     "a scaling of another kind": (
         "gram", lambda w: {"scaling": w.path("sample.parquet")}, "expected scaling"),
+    "Gram matrices of other replicates": ("cavs", fewer_grams, "no replicate '1'"),
+    "CAVs of an older format": ("scores", older_cavs, "cavs format 1"),
     "CAVs of an unknown concept": ("cavs", lambda w: {"ids": ["none"]}, "no concept 'none'"),
     "start after end": ("attributions", bad_bed, "line 1"),
     "a window off the contig": ("attributions", edge_bed, "reach over an end"),

@@ -62,6 +62,7 @@ def complaint(config):
         ("targets.t.edge", "edges"),
         ("attributions.tolerence", "tolerance"),
         ("jobs.thread", "threads"),
+        ("jobs.concepts_per_cav_job", "concepts_per_job"),
     ],
 )
 def test_an_unknown_key_suggests_the_near_one(place, near):
@@ -136,9 +137,19 @@ def test_a_missing_key_is_named_with_what_it_is(place, about):
         ("split.test_fraction", 0),
         ("split.test_fraction", 1),
         ("split.folds", 1),
+        ("split.by", "chromosome"),
+        ("split.test_chromosomes", "chr8"),
+        ("split.test_chromosomes", ["chr8", "chr8"]),
+        ("split.seed", -1),
         ("basis.components", -1),
         ("basis.components", "ful"),
         ("cavs.penalties", [0]),
+        ("cavs.penalties", []),
+        ("cavs.penalties", [1, 1]),
+        ("cavs.penalties", 1),
+        ("cavs.classifier", "lda"),
+        ("cavs.classifier", None),
+        ("cavs.norm", "l0"),
         ("targets.t.n", 0),
         ("targets.t.edges", "keep"),
         ("attributions.method", "lime"),
@@ -244,11 +255,19 @@ def test_defaults_are_not_shared_and_the_given_is_not_changed():
     given = copy.deepcopy(SMALL)
     first = checked(given, SCHEMA)
     assert given == SMALL
-    first["cavs"]["penalties"].append(7)
+    first["split"]["test_chromosomes"].append("chr7")
     first["models"]["m"]["kwargs"]["x"] = 1
     again = checked(given, SCHEMA)
-    assert 7 not in again["cavs"]["penalties"]
+    assert again["split"]["test_chromosomes"] == []
     assert again["models"]["m"]["kwargs"] == {}
+
+
+def test_the_classifier_has_defaults_and_takes_penalties_or_none():
+    default = {"classifier": "ridge", "norm": "l2", "penalties": None}
+    assert checked(SMALL, SCHEMA)["cavs"] == default
+    for penalties in (None, [1], [1e-8, 2.5]):
+        given = changed("cavs", {"classifier": "sgd", "norm": "l1", "penalties": penalties})
+        assert checked(given, SCHEMA)["cavs"] == given["cavs"]
 
 
 def of_choice(choice):

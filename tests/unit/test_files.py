@@ -69,7 +69,7 @@ def test_parquet_says_what_it_is(tmp_path):
     assert files.read_parquet(path, "cavs", ["b"]).column_names == ["b"]
     assert files.parquet_description(files.open_parquet(path, "cavs")) == {
         "kind": "cavs",
-        "format": 1,
+        "format": files.FORMATS["cavs"],
         "version": __version__,
         "parameters": {"seed": 3},
     }
@@ -118,7 +118,8 @@ def test_a_file_of_another_kind_is_named(tmp_path, reader):
         files.write_parquet(TABLE, path, "cavs", {})
     else:
         files.save_tensors({}, path, "cavs", {})
-    unusable(reader, path, "gram", "holds cavs format 1", "expected gram format 1")
+    cavs, gram = files.FORMATS["cavs"], files.FORMATS["gram"]
+    unusable(reader, path, "gram", f"holds cavs format {cavs}", f"expected gram format {gram}")
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -130,7 +131,18 @@ def test_a_file_of_another_format_is_named(tmp_path, monkeypatch, reader):
             files.write_parquet(TABLE, path, "cavs", {})
         else:
             files.save_tensors({}, path, "cavs", {})
-    unusable(reader, path, "cavs", "cavs format 7", f"version {__version__}", "cavs format 1")
+    unusable(reader, path, "cavs", "cavs format 7", f"version {__version__}", "cavs format 2")
+
+
+@pytest.mark.parametrize("kind", ["cavs", "gram", "activations"])
+def test_a_file_of_an_older_format_is_not_read(tmp_path, monkeypatch, kind):
+    path, now = tmp_path / "file", files.FORMATS[kind]
+    with monkeypatch.context() as patch:
+        patch.setitem(files.FORMATS, kind, now - 1)
+        files.write_parquet(TABLE, path, kind, {})
+    words = f"holds {kind} format {now - 1}", f"expected {kind} format {now}", "delete it"
+    for reader in (files.open_parquet, files.read_parquet):
+        unusable(reader, path, kind, *words)
 
 
 @pytest.mark.parametrize("reader", READERS)

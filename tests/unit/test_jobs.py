@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tpcav_core.classifiers import GRIDS
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
@@ -41,7 +44,7 @@ def with_sizes(config, per_chunk, per_batch):
     config = copy.deepcopy(config)
     config["jobs"] |= {
         "concepts_per_activation_job": per_chunk,
-        "concepts_per_cav_job": per_batch,
+        "concepts_per_job": per_batch,
     }
     return Jobs.from_config(config)
 
@@ -433,3 +436,65 @@ def test_a_model_gets_the_tracks_it_names_in_its_order(every, folder):
 def test_a_layer_that_is_listed_twice_is_an_error(every):
     every["models"]["m"]["layers"] = ["a", {"name": "a", "concepts": []}]
     assert complaint(every).startswith("configuration, models.m.layers: a layer is listed twice")
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ({"by": "chromosomes", "block_length": 4096}, "split.block_length is 4096 bp"),
+        ({"test_chromosomes": ["chr1"], "block_length": 4096}, "split.block_length is 4096 bp"),
+        ({"test_chromosomes": ["chr8"]}, "'chr8' is not among the 2 of genome.chromosomes"),
+    ],
+)
+def test_a_split_that_cannot_be_is_an_error(config, split, expected):
+    config["genome"]["chromosomes"] = ["chr1", "chr18"]
+    config["split"] |= split
+    text = complaint(config)
+    assert text.startswith("configuration, split.")
+    assert expected in text
+
+
+def test_chromosomes_of_no_genome_cannot_test(every):
+    every["genome"] = None
+    every["split"]["test_chromosomes"] = ["chr8"]
+    every["concepts"] = {"function": every["concepts"]["function"]}
+    every["targets"] = {"own": every["targets"]["own"]}
+    text = complaint(every)
+    assert text.startswith("configuration, split.test_chromosomes: there is no genome")
+
+
+@pytest.mark.parametrize("split", [{"by": "chromosomes"}, {"test_chromosomes": ["chr18"]}])
+def test_a_split_by_chromosomes_needs_no_other_option(config, split):
+    config["split"] |= split
+    Jobs.from_config(config)
+    config["genome"]["chromosomes"] = ["chr1", "chr18"]
+    Jobs.from_config(config)
+
+
+@pytest.mark.parametrize("classifier", ["ridge", "svm", "pattern"])
+def test_a_norm_that_the_classifier_lacks_is_an_error(config, classifier):
+    config["cavs"] |= {"classifier": classifier, "norm": "l1"}
+    text = complaint(config)
+    assert text.startswith(f"configuration, cavs.norm: found l1 with classifier {classifier}")
+    assert text.endswith("use classifier logistic or sgd, or norm l2")
+    config["cavs"]["norm"] = "l2"
+    Jobs.from_config(config)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("classifier", ["logistic", "sgd"])
+def test_other_classifiers_have_both_norms(config, classifier, norm):
+    config["cavs"] |= {"classifier": classifier, "norm": norm}
+    Jobs.from_config(config)
+
+
+def test_every_norm_that_jobs_accept_has_penalties_and_no_other(config):
+    accepted = set()
+    cavs = SCHEMA["properties"]["cavs"]["properties"]
+    for classifier, norm in product(cavs["classifier"]["enum"], cavs["norm"]["enum"]):
+        config["cavs"] |= {"classifier": classifier, "norm": norm}
+        with suppress(InputError):
+            Jobs.from_config(config)
+            accepted.add((classifier, norm))
+    # the difference of means has no penalty
+    assert accepted == {*GRIDS, ("pattern", "l2")}

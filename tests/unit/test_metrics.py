@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import metrics as reference
 
-from tpcav_core.metrics import NAMES, classification_metrics
+from tpcav_core.metrics import DRAWS, NAMES, classification_metrics, metric_intervals
 
 # 3 concept, 5 control; called the concept: 2 right, 1 wrong
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0], bool)
@@ -60,3 +61,64 @@ def test_the_scale_of_decisions_does_not_matter():
     assert classification_metrics(LABELS, DECISION) == classification_metrics(
         LABELS, 1e6 * DECISION
     )
+
+
+def references(is_concept, decision):
+    called = decision > 0
+    return {
+        "precision": reference.precision_score(is_concept, called, zero_division=0.0),
+        "recall": reference.recall_score(is_concept, called, zero_division=0.0),
+        "f1": reference.f1_score(is_concept, called, zero_division=0.0),
+        "accuracy": reference.accuracy_score(is_concept, called),
+        "auroc": reference.roc_auc_score(is_concept, decision),
+        "average_precision": reference.average_precision_score(is_concept, decision),
+        "mcc": reference.matthews_corrcoef(is_concept, called),
+    }
+
+
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 0.4, 3.0])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (7, 30), (200, 200)])
+def test_all_metrics_are_those_of_scikit_learn(n, m, ties, shift):
+    rng = np.random.default_rng(n)
+    is_concept = rng.permutation(np.arange(n + m) < n)
+    decision = rng.normal(size=n + m) + np.where(is_concept, 0.5, -0.5) + shift
+    if ties:
+        decision = decision.round()
+    assert classification_metrics(is_concept, decision) == pytest.approx(
+        references(is_concept, decision)
+    )
+
+
+def test_an_interval_is_that_of_resampled_examples():
+    rng = np.random.default_rng(3)
+    is_concept = np.arange(150) < 60
+    decision = rng.normal(size=150) + 0.8 * is_concept - 0.3
+    found = metric_intervals(is_concept, decision, np.random.default_rng(1))
+    drawn = []
+    for _ in range(DRAWS):
+        rows = np.concatenate([rng.integers(0, 60, 60), rng.integers(60, 150, 90)])
+        drawn.append(list(classification_metrics(is_concept[rows], decision[rows]).values()))
+    ends = np.quantile(drawn, [0.025, 0.975], axis=0)
+    for name, low, high in zip(NAMES, *ends, strict=True):
+        assert found[name] == pytest.approx((low, high), abs=0.03), name
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(5)
+    is_concept = np.arange(200) < 100
+    # two normal distributions at distance 1: AUROC is the normal distribution at 1/√2
+    truth, covered = 0.7602, 0
+    for _ in range(200):
+        decision = rng.normal(size=200) + is_concept
+        low, high = metric_intervals(is_concept, decision, rng)["auroc"]
+        covered += low <= truth <= high
+    assert 0.90 <= covered / 200 <= 0.985
+
+
+def test_the_same_stream_gives_the_same_interval():
+    first, same, other = (
+        metric_intervals(LABELS, DECISION, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert first == same
+    assert first != other

@@ -5,25 +5,22 @@ import time
 import numpy as np
 import pytest
 
-from tests.conftest import WINDOW
-from tpcav_core.annotations import Annotations
+from tests.conftest import WINDOW, contig
 from tpcav_core.errors import InputError
 from tpcav_core.genome import read_genome
+from tpcav_core.matching import gc_matched_windows, window_gc
+from tpcav_core.placing import place
 from tpcav_core.regions import Regions
 from tpcav_core.sampling import (
-    ABSENT,
-    OVERLAP,
     draw_folds,
     draw_in_folds,
     draw_windows,
-    on_genome,
     orient,
-    place,
     placeless_sampling,
     sample_rows,
     window_sampling,
 )
-from tpcav_core.splits import TEST
+from tpcav_core.splits import TEST, fold_of
 
 
 def regions(*rows):
@@ -31,14 +28,6 @@ def regions(*rows):
     columns = np.array([(*row, 0)[:4] for row in rows], np.int64).reshape(-1, 4).T
     contig, start, end, strand = columns
     return Regions(contig.astype(np.int32), start, end, strand.astype(np.int8))
-
-
-def random_given(genome, n, seed, widest=200):
-    rng = np.random.default_rng(seed)
-    contig = rng.integers(0, 2, n)
-    start = rng.integers(0, genome.lengths[contig])
-    end = np.minimum(start + rng.integers(1, widest, n), genome.lengths[contig])
-    return Regions(contig.astype(np.int32), start, end, np.zeros(n, np.int8))
 
 
 @pytest.fixture
@@ -101,6 +90,161 @@ def test_start_positions_are_available_or_lost_for_a_reason(toy_genome, strict):
     assert lost["unknown bases"] == 2000 + WINDOW - 1
 
 
+# --- by chromosomes, and other splits -----------------------------------------------------------
+
+NAMES = [*"abcdefgh", "tiny"]
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    """Eight contigs of 2 to 9 kb, and one that is shorter than a window."""
+    rng = np.random.default_rng(30)
+    lengths = [*range(2_000, 10_000, 1_000), 50]
+    path = tmp_path_factory.mktemp("genome") / "eight.fa"
+    path.write_text("".join(map(contig, NAMES, lengths, [rng] * 9)))
+    return read_genome(path)
+
+
+def of(genome, n=100, **options):
+    options = {"seed": 1, "test_fraction": 0.25, "folds": 3, **options}
+    return window_sampling(genome, WINDOW, n, **options)
+
+
+def places(drawn):
+    return np.column_stack([drawn.contig, drawn.start])
+
+
+def fold_of_contig(contigs, folds):
+    """The fold of each contig, which has only one."""
+    found = {}
+    for number, fold in zip(contigs.tolist(), folds.tolist(), strict=True):
+        assert found.setdefault(number, fold) == fold
+    return found
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_contig_is_on_one_side_and_no_start_is_lost(eight, seed):
+    sampling = of(eight, seed=seed, by="chromosomes")
+    known = fold_of_contig(sampling.starts.contig, sampling.folds)
+    assert set(known) == set(range(8))
+    assert set(known.values()) == {TEST, 0, 1, 2}
+    assert sampling.lost["block boundary"] == 0
+    assert sampling.starts.count.sum() == sum(range(2_000, 10_000, 1_000)) - 8 * (WINDOW - 1)
+    tests = sampling.starts.count[sampling.folds == TEST].sum() / sampling.starts.count.sum()
+    assert 0.2 <= tests <= 0.3125
+    drawn, folds = draw_windows(sampling, "a")
+    assert (folds == TEST).sum() == 25
+    assert fold_of_contig(drawn.contig, folds).items() <= known.items()
+    partners = draw_in_folds(sampling, folds, np.random.default_rng(1))
+    assert fold_of_contig(partners.contig, folds).items() <= known.items()
+    gc = window_gc(drawn, eight)
+    rng = np.random.default_rng(2)
+    matched, parts, _ = gc_matched_windows(gc, folds, eight, sampling, rng, tolerance=0.1)
+    assert fold_of_contig(matched.contig, parts).items() <= known.items()
+    np.testing.assert_array_equal(parts == TEST, folds == TEST)
+    given = regions(*((number, 1_000, 1_010) for number in range(8)), (3, 1_020, 1_030), (8, 1, 9))
+    placed = place(given, sampling, eight, 0.9)
+    assert placed.rejected == {"too near the contig's end": 1}
+    assert fold_of_contig(placed.regions.contig, placed.folds) == known
+
+
+@pytest.mark.parametrize("named", [["c"], ["h", "a"]])
+def test_named_chromosomes_are_the_test_part(eight, named):
+    sampling = of(eight, test_chromosomes=named)
+    known = fold_of_contig(sampling.starts.contig, sampling.folds)
+    assert {NAMES[number] for number, fold in known.items() if fold == TEST} == set(named)
+    assert set(known.values()) == {TEST, 0, 1, 2}
+    _, folds = draw_windows(sampling, "a")
+    assert (folds == TEST).sum() == 25
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"test_chromosomes": ["A"]}, r"chromosomes: chromosome 'A' .*did you mean 'a'"),
+        ({"test_chromosomes": ["tiny"]}, r"'tiny' \(50 bp\) has no acceptable window of 64 bp"),
+        ({"test_chromosomes": ["b"], "chromosomes": ["a", "h"]}, "'b' is not among the 2"),
+        ({"by": "chromosomes", "folds": 8}, r"there are 8 chromosomes .* at least 9 \(8 folds"),
+        ({"by": "chromosomes", "chromosomes": ["a", "b", "c"]}, "there are 3 chromosomes"),
+        ({"test_chromosomes": list("abcdef")}, r"at least 9 \(3 folds and 6 for testing"),
+        ({"by": "chromosomes", "block": 640}, r"split\.block_length is 640 bp"),
+    ],
+)
+def test_a_split_by_chromosomes_that_cannot_be(eight, options, expected):
+    with pytest.raises(InputError, match=expected) as caught:
+        of(eight, **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("by", ["blocks", "chromosomes"])
+def test_the_seed_of_the_split_changes_the_split_and_few_windows(eight, by):
+    usual = of(eight, by=by)
+    drawn, _ = draw_windows(usual, "a")
+    same = of(eight, by=by, split_seed=1)
+    np.testing.assert_array_equal(same.folds, usual.folds)
+    splits = {usual.folds.tobytes()}
+    for seed in range(2, 8):
+        other = of(eight, by=by, split_seed=seed)
+        # the places are those of the split that has this seed throughout
+        np.testing.assert_array_equal(other.folds, of(eight, by=by, seed=seed).folds)
+        splits.add(other.folds.tobytes())
+        again, parts = draw_windows(other, "a")
+        np.testing.assert_array_equal(parts, fold_of(again, other.starts, other.folds))
+        assert (parts == TEST).sum() == 25
+        moved = (fold_of(drawn, other.starts, other.folds) == TEST).sum() - 25
+        changed = (places(again) != places(drawn)).any(axis=1)
+        assert changed.sum() == abs(moved)
+        np.testing.assert_array_equal(again.strand[~changed], drawn.strand[~changed])
+        np.testing.assert_array_equal(
+            places(again), places(draw_windows(of(eight, by=by, split_seed=seed), "a")[0])
+        )
+    # of eight contigs there are few good test parts
+    assert len(splits) >= (4 if by == "chromosomes" else 7)
+
+
+def test_a_split_with_the_same_test_part_changes_no_window(eight):
+    drawn, _ = draw_windows(of(eight, test_chromosomes=["d"]), "a")
+    for seed in range(2, 6):
+        again, _ = draw_windows(of(eight, test_chromosomes=["d"], split_seed=seed), "a")
+        for column, other in zip(drawn, again, strict=True):
+            np.testing.assert_array_equal(column, other)
+
+
+@pytest.mark.parametrize("by", ["blocks", "chromosomes"])
+def test_as_many_windows_can_be_drawn_as_are_said_to_be(eight, by):
+    for options in ({}, {"split_seed": 2}, {"split_seed": 3}):
+        sampling = of(eight, by=by, **options)
+        most = sampling.most_windows()
+        _, folds = draw_windows(sampling._replace(n=most), "a")
+        assert len(folds) == most
+        parts = [(side == TEST) for side in (sampling.folds, sampling.drawing_folds)]
+        few = min(
+            min(
+                sampling.starts.count[tests].sum() / 0.25,
+                sampling.starts.count[~tests].sum() / 0.75,
+            )
+            for tests in parts
+        )
+        assert most == int(few)
+
+
+def test_lots_are_drawn_by_the_seed_of_the_split(eight):
+    purpose = ("concepts", "x")
+    drawn = [
+        sampling.lots(np.random.default_rng(1), *purpose).integers(0, 2**60)
+        for sampling in (
+            of(eight),
+            of(eight, split_seed=1),
+            placeless_sampling(9, seed=1, split_seed=1),
+            of(eight, split_seed=2),
+            placeless_sampling(9, seed=1, split_seed=2),
+            placeless_sampling(9, seed=3, split_seed=2),
+        )
+    ]
+    assert drawn[0] == drawn[1] == drawn[2] == np.random.default_rng(1).integers(0, 2**60)
+    assert drawn[0] != drawn[3] == drawn[4] == drawn[5]
+
+
 # --- examples without a place -----------------------------------------------------------------
 
 
@@ -132,134 +276,6 @@ def test_a_study_without_a_genome_has_no_windows():
     sampling = placeless_sampling(5, seed=1)
     with pytest.raises(InputError, match="only 0 start positions"):
         draw_windows(sampling, "a")
-
-
-# --- windows around given regions --------------------------------------------------------------
-
-
-def test_every_region_is_placed_or_rejected_for_its_reason(toy_genome, strict):
-    given = regions(
-        (-1, 100, 200),
-        (0, 0, 10),
-        (0, 39_990, 40_000),
-        (2, 20, 30),
-        (0, 10_000, 10_100),
-        (0, 9_970, 9_972),
-        (0, 9_955, 9_965),
-        (1, 5_060, 5_080),
-        (1, 5_128, 5_140),
-        (0, 1_020, 1_028),
-        (0, 2_110, 2_200),
-        (0, 2_100, 2_200),
-        (1, 100, 141, -1),
-    )
-    placed = place(given, strict, toy_genome, 0.5)
-    assert placed.candidates == 13
-    assert placed.rejected == {
-        ABSENT: 1,
-        "too near the contig's end": 3,
-        "unknown bases": 2,
-        "excluded": 1,
-        "block boundary": 2,
-        OVERLAP: 1,
-    }
-    kept = list(zip(*(column.tolist() for column in placed.regions), strict=True))
-    assert kept == [(0, 2_118, 2_182, 0), (0, 9_928, 9_992, 0), (1, 88, 152, -1)]
-
-
-def test_regions_on_contigs_that_are_not_chosen_are_counted(toy_genome):
-    sampling = window_sampling(
-        toy_genome, WINDOW, 20, seed=1, chromosomes=["chrA"], test_fraction=0.25, folds=3
-    )
-    placed = place(regions((0, 100, 200), (1, 100, 200)), sampling, toy_genome, 0.5)
-    assert placed.rejected == {"contig not chosen": 1}
-    assert placed.regions.contig.tolist() == [0]
-
-
-@pytest.mark.parametrize("overlap", [0.0, 0.1, 0.3, 0.4, 0.45, 0.5, 0.9])
-def test_no_two_windows_share_more_than_allowed(toy_genome, strict, overlap):
-    placed = place(random_given(toy_genome, 3000, 4), strict, toy_genome, overlap)
-    contig, start = placed.regions.contig, placed.regions.start
-    apart = np.diff(start)[contig[1:] == contig[:-1]]
-    shared = WINDOW - apart.min()
-    assert shared <= overlap * WINDOW
-    # not stricter than asked: some share as much as a whole number of bases allows
-    assert shared >= np.floor(overlap * WINDOW) - 1
-    assert len(start) + sum(placed.rejected.values()) == placed.candidates == 3000
-    reasons = set(placed.rejected)
-    assert reasons == {
-        "too near the contig's end",
-        "unknown bases",
-        "excluded",
-        "block boundary",
-        OVERLAP,
-    }
-
-
-def test_windows_that_may_overlap_wholly_are_all_kept(toy_genome, strict):
-    given = regions((0, 100, 200), (0, 100, 200), (0, 101, 201))
-    placed = place(given, strict, toy_genome, 1.0)
-    assert placed.regions.start.tolist() == [118, 118, 119]
-    assert placed.rejected == {}
-
-
-@pytest.mark.parametrize("window", [63, 64])
-def test_windows_are_centred_and_in_the_fold_of_their_block(toy_genome, window):
-    sampling = window_sampling(toy_genome, window, 20, seed=1, test_fraction=0.25, folds=3)
-    given = random_given(toy_genome, 400, 5)
-    placed = place(given, sampling, toy_genome, 0.2)
-    rule = given.start + (given.end - given.start) // 2 - window // 2
-    expected = set(zip(given.contig.tolist(), rule.tolist(), strict=True))
-    found = list(zip(placed.regions.contig.tolist(), placed.regions.start.tolist(), strict=True))
-    assert len(found) > 100
-    assert set(found) <= expected
-    length = 16 * window
-    fold_of_block = {
-        (int(contig), int(first) // length): int(fold)
-        for contig, first, fold in zip(
-            sampling.starts.contig, sampling.starts.first, sampling.folds, strict=True
-        )
-    }
-    assert [fold_of_block[c, s // length] for c, s in found] == placed.folds.tolist()
-
-
-def test_a_placed_window_is_one_that_could_have_been_drawn(toy_genome, strict):
-    placed = place(random_given(toy_genome, 3000, 6), strict, toy_genome, 0.5)
-    starts = strict.starts
-    for contig, start in zip(placed.regions.contig, placed.regions.start, strict=True):
-        there = (starts.contig == contig) & (starts.first <= start)
-        assert (start < (starts.first + starts.count)[there]).any()
-
-
-def test_no_region_at_all_is_no_error(toy_genome, strict):
-    placed = place(regions((-1, 1, 2)), strict, toy_genome, 0.5)
-    assert len(placed.folds) == len(placed.regions.start) == 0
-    assert placed.rejected == {ABSENT: 1}
-
-
-def annotations(contigs):
-    return Annotations(
-        labels=("x", "y"),
-        label=np.array([0, 1, 0], np.int32),
-        contigs=contigs,
-        contig=np.array([0, 1, 1], np.int32),
-        start=np.array([1, 2, 3]),
-        end=np.array([11, 12, 13]),
-        strand=np.array([1, 0, -1], np.int8),
-    )
-
-
-def test_regions_get_the_numbers_of_the_genome(toy_genome):
-    found = on_genome(annotations(("chrB", "chrQ")), toy_genome)
-    assert found.contig.tolist() == [1, -1, -1]
-    only = on_genome(annotations(("chrB", "chrA")), toy_genome, 0)
-    assert (only.contig.tolist(), only.start.tolist(), only.strand.tolist()) == (
-        [1, 0],
-        [1, 3],
-        [1, -1],
-    )
-    with pytest.raises(InputError, match=r"'A' is not in the genome .*did you mean 'chrA'"):
-        on_genome(annotations(("A", "B")), toy_genome)
 
 
 # --- choosing and orienting --------------------------------------------------------------------

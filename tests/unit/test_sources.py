@@ -19,7 +19,7 @@ from tests.conftest import WINDOW
 from tpcav_core.catalogue import read_catalogue, read_set, resolved
 from tpcav_core.concepts import from_table, realise, to_table
 from tpcav_core.config import checked
-from tpcav_core.controls import shared_control
+from tpcav_core.controls import own_control, shared_control
 from tpcav_core.errors import InputError
 from tpcav_core.genome import decode, encode, read_genome, reverse_complement
 from tpcav_core.matching import gc_content
@@ -29,7 +29,7 @@ from tpcav_core.seeds import generator
 from tpcav_core.sources import Setting
 from tpcav_core.sources.composition import shuffled
 from tpcav_core.sources.signal import partners
-from tpcav_core.splits import TEST
+from tpcav_core.splits import TEST, fold_of
 from tpcav_core.tracks import Track, Tracks
 
 SCHEMA = yaml.safe_load(
@@ -370,6 +370,56 @@ def test_no_example_of_any_concept_overlaps_one_of_another_side(concepts, settin
     rng = np.random.default_rng(1)
     by_lot = [(regions, rng.permutation(folds)) for regions, folds in placed]
     assert overlaps_across_folds(made.genome, by_lot)
+
+
+def of_another_split(made, toy_genome):
+    """The setting with another seed of the split, all else being equal."""
+    sampling = made.sampling
+    share = {"test_fraction": sampling.test_fraction, "folds": sampling.fold_count}
+    usual = window_sampling(toy_genome, WINDOW, sampling.n, seed=sampling.seed, **share)
+    np.testing.assert_array_equal(usual.folds, sampling.folds)
+    other = window_sampling(
+        toy_genome, WINDOW, sampling.n, seed=sampling.seed, split_seed=5, **share
+    )
+    return made._replace(sampling=other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_split_keeps_what_does_not_depend_on_it(concepts, setting, toy_genome, kind):
+    made = setting()
+    other = of_another_split(made, toy_genome)
+    for concept in concepts[kind]:
+        for (_, usual), (_, recipe) in zip(
+            concept.recipes(made), concept.recipes(other), strict=True
+        ):
+            assert not np.array_equal(usual.folds, recipe.folds)
+            assert np.count_nonzero(recipe.folds == TEST) == np.count_nonzero(usual.folds == TEST)
+            assert recipe.call == usual.call
+            if usual.sites is not None:
+                for one, two in zip(usual.sites, recipe.sites, strict=True):
+                    np.testing.assert_array_equal(one, two)
+            if kind == "gc_content":
+                np.testing.assert_array_equal(usual.bases, recipe.bases)
+            if kind in ("motifs", "bins", "motif_pairs"):
+                changed = usual.regions.start != recipe.regions.start
+                places = fold_of(usual.regions, other.sampling.starts, other.sampling.folds)
+                assert changed.sum() == abs((places == TEST).sum() - 15)
+
+
+def test_no_example_overlaps_one_of_another_side_in_another_split(concepts, setting, toy_genome):
+    made = of_another_split(setting(), toy_genome)
+    placed = []
+    for kind in OF_THE_GENOME:
+        for concept in concepts[kind]:
+            for _, recipe in concept.recipes(made):
+                both = [recipe.regions, recipe.signal]
+                placed += [(regions, recipe.folds) for regions in both if regions is not None]
+                control = own_control(
+                    replace(concept, control="gc_matched"), "all", recipe, 0, made, gc_tolerance=0.1
+                )
+                placed.append((control.regions, control.folds))
+                np.testing.assert_array_equal(control.folds == TEST, recipe.folds == TEST)
+    assert not overlaps_across_folds(made.genome, placed)
 
 
 def twins_in_training(concept, control, concept_tests, control_tests):

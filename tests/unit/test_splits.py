@@ -12,9 +12,12 @@ from tpcav_core.seeds import generator
 from tpcav_core.sources import Setting
 from tpcav_core.splits import (
     TEST,
+    assign_chromosomes,
     assign_folds,
     block_length,
     fold_of,
+    redivided,
+    split_by_chromosomes,
     split_regions,
 )
 from tpcav_core.splits import (
@@ -190,3 +193,130 @@ def draw_nothing():
 
 def test_no_windows_are_no_windows():
     assert [len(column) for column in draw_nothing()] == [0, 0, 0, 0]
+
+
+# --- by chromosomes ----------------------------------------------------------------------------
+
+#: chromosomes 1 … 22, X and Y of hg38, in Mb
+HUMAN = [
+    *(249, 242, 198, 190, 182, 171, 159, 145, 138, 134, 135, 133),
+    *(114, 107, 102, 90, 83, 80, 59, 64, 47, 51, 156, 57),
+]
+
+
+def contigs(sizes, pieces=1):
+    """As many acceptable starts on each contig, in so many pieces."""
+    contig = np.repeat(np.arange(len(sizes), dtype=np.int32), pieces)
+    count = np.repeat(np.array(sizes) // pieces, pieces)
+    first = np.tile(np.arange(pieces) * 10_000, len(sizes))
+    return StartRanges(contig, first, count, contig.astype(np.int64))
+
+
+def by_chromosomes(sizes, *, seed=1, test_fraction=0.2, folds=5, **options):
+    starts = contigs(sizes, **options)
+    return assign_chromosomes(starts, seed=seed, test_fraction=test_fraction, folds=folds)
+
+
+def test_the_largest_chromosome_goes_to_the_smallest_fold():
+    starts = contigs([20, 40, 5, 50, 10, 30])
+    folds = assign_chromosomes(starts, seed=1, test_fraction=0.2, folds=2, tests=[1])
+    # 50 | 30, then 20 and 10 make 50 | 50 and 60 | 50, and 5 the last
+    assert folds.tolist() == [1, TEST, 1, 0, 0, 1]
+    both = assign_chromosomes(starts, seed=1, test_fraction=0.2, folds=2, tests=[3, 0])
+    assert both.tolist() == [TEST, 0, 0, TEST, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_chromosomes_are_on_one_side_and_parts_near_their_sizes(seed, share):
+    folds = by_chromosomes([1000 * size for size in HUMAN], seed=seed, test_fraction=share)
+    assert set(folds) == {TEST, 0, 1, 2, 3, 4}
+    sizes = np.bincount(folds + 1, HUMAN)
+    assert 0.8 * share <= sizes[0] / sum(HUMAN) <= 1.25 * share
+    # without its smallest chromosome the largest fold is no longer larger than another
+    largest = sizes[1:].argmax()
+    smallest = min(size for size, fold in zip(HUMAN, folds, strict=True) if fold == largest)
+    assert sizes[1:].max() - smallest <= sizes[1:].min()
+    in_pieces = by_chromosomes(
+        [1000 * size for size in HUMAN], seed=seed, test_fraction=share, pieces=4
+    )
+    np.testing.assert_array_equal(in_pieces, np.repeat(folds, 4))
+
+
+def test_chromosomes_test_by_the_lot_of_the_seed():
+    drawn = [by_chromosomes(HUMAN, seed=seed) == TEST for seed in range(100)]
+    np.testing.assert_array_equal(by_chromosomes(HUMAN, seed=7) == TEST, drawn[7])
+    assert len({tests.tobytes() for tests in drawn}) > 90
+    assert np.array(drawn).any(axis=0).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_test_part_of_few_chromosomes_is_as_near_as_they_allow(seed):
+    # one of the six at most can test, and a tiny one makes no test part
+    assert by_chromosomes([17, 18, 20, 23, 1, 17], seed=seed)[4] != TEST
+    # three in a row, each far above the share
+    assert (by_chromosomes([30, 30, 30], seed=seed, test_fraction=0.05, folds=2) == TEST).sum() == 1
+    # more than half of the genome is too much
+    folds = by_chromosomes([600, *([40] * 10)], seed=seed, folds=2)
+    assert folds[0] != TEST
+    assert (folds == TEST).sum() == 5
+
+
+@pytest.mark.parametrize(("tests", "needed"), [([], 4), ([0], 4), ([0, 2], 5)])
+def test_too_few_chromosomes_say_what_to_do(tests, needed):
+    options = {"seed": 1, "test_fraction": 0.2, "folds": 3, "tests": tests}
+    assert set(assign_chromosomes(contigs([10] * needed), **options)) == {TEST, 0, 1, 2}
+    with pytest.raises(InputError, match=f"there are {needed - 1} chromosomes with") as caught:
+        assign_chromosomes(contigs([10] * (needed - 1)), **options)
+    assert f"needs at least {needed} (3 folds and {needed - 3} for testing)" in str(caught.value)
+    assert "lower split.folds or use split.by: blocks" in str(caught.value)
+
+
+def test_options_of_a_split_by_chromosomes():
+    assert not split_by_chromosomes("blocks", [], 5000, ["a"])
+    assert split_by_chromosomes("chromosomes", [], None, None)
+    assert split_by_chromosomes("blocks", ["a"], None, ["a", "b"])
+    for by, named in (("chromosomes", []), ("blocks", ["a"])):
+        with pytest.raises(InputError, match=r"block_length is 5000 bp, .* leave it out"):
+            split_by_chromosomes(by, named, 5000, None)
+    with pytest.raises(InputError, match=r"'chr8' is not among the 2 of .*did you mean 'chr18'"):
+        split_by_chromosomes("blocks", ["chr8"], None, ["chr18", "X"])
+    with pytest.raises(InputError, match=r"'Y' is not among the 1 of .*; add it there"):
+        split_by_chromosomes("blocks", ["Y"], None, ["chr18"])
+
+
+# --- another split -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_only_what_the_share_demands_is_replaced_in_another_split(toy_sampling, seed):
+    sampling = toy_sampling(400)
+    regions, _ = draw(sampling, 400)
+    other = assign_folds(sampling.starts, seed=seed, test_fraction=0.25, folds=3)
+    before = fold_of(regions, sampling.starts, other)
+    given = [column.copy() for column in regions]
+    after, folds = redivided(regions, sampling.starts, other, generator(1), test_fraction=0.25)
+    for column, copy in zip(regions, given, strict=True):
+        np.testing.assert_array_equal(column, copy)
+    assert (folds == TEST).sum() == 100
+    np.testing.assert_array_equal(folds, fold_of(after, sampling.starts, other))
+    assert len(set(zip(after.contig.tolist(), after.start.tolist(), strict=True))) == 400
+    changed = (after.start != regions.start) | (after.contig != regions.contig)
+    assert changed.sum() == abs((before == TEST).sum() - 100)
+    assert ((before == TEST) != (folds == TEST)).sum() == changed.sum()
+    assert (after.end - after.start == WINDOW).all()
+
+
+def test_replaced_windows_are_distinct_where_there_are_hardly_enough():
+    # 40 starts on either side, of which about half are drawn and all are wanted
+    starts = blocks_of_one_range(8)
+    first, other = np.repeat([TEST, 0], 4), np.tile([TEST, 0], 4)
+    regions, _ = split_regions(starts, first, 40, 5, generator(1), test_fraction=0.75)
+    after, folds = redivided(regions, starts, other, generator(2), test_fraction=1.0)
+    assert (folds == TEST).all()
+    assert sorted(after.start) == sorted(
+        100 * block + start for block in (0, 2, 4, 6) for start in range(10)
+    )
+    more, _ = split_regions(starts, first, 41, 5, generator(1), test_fraction=0.75)
+    with pytest.raises(InputError, match=r"41 random windows .* only 40 start positions"):
+        redivided(more, starts, other, generator(2), test_fraction=1.0)

@@ -4,13 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tpcav_core.classifiers import GRIDS
 from tpcav_core.metrics import NAMES
 from tpcav_core.summary import (
+    CAV_COLUMNS,
     CONCEPT_COLUMNS,
     SCORE_COLUMNS,
     SENSITIVITY_COLUMNS,
     area_over_counts,
+    cav_table,
     concept_table,
+    hyperparameters,
     residual,
     score_table,
     sensitivity_table,
@@ -29,8 +33,18 @@ CATALOGUE = pd.DataFrame(
 )
 
 
+#: prefix and suffix of a metric, and by how much it is larger than in the test part
+PARTS = [
+    ("test", "", 0.0),
+    ("test", "_low", -0.05),
+    ("test", "_high", 0.05),
+    ("validation", "", -0.1),
+    ("train", "", 0.1),
+]
+
+
 def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", penalties=None):
-    """One row per replicate; every metric but F1 is F1 plus its place."""
+    """One row per replicate; every metric but F1 is F1 plus its place, its interval ±0.05."""
     penalties = penalties or [0.1] * len(f1)
     return pd.DataFrame(
         [
@@ -40,17 +54,24 @@ def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", pena
                 "concept": concept,
                 "variant": variant,
                 "replicate": str(index),
+                "classifier": "ridge",
+                "norm": "l2",
+                "split_seed": 7,
                 "n_concept": 100,
                 "n_control": 90,
+                "n_concept_train": 80,
+                "n_control_train": 72,
+                "n_concept_test": 20,
+                "n_control_test": 18,
+                "n_folds": 5,
+                "intercept": 0.25,
                 "cav_norm": 2.0 + index,
+                "penalty": penalty / 64,
                 "relative_penalty": penalty,
                 "cav_cosine": 0.5,
-                "validation_f1": value - 0.1,
-                "validation_accuracy": value - 0.2,
-                "train_f1": value + 0.1,
-                "train_accuracy": value + 0.05,
                 **{
-                    f"test_{name}": value + (0 if name == "f1" else place / 100)
+                    f"{part}_{name}{end}": value + by + (0 if name == "f1" else place / 100)
+                    for part, end, by in PARTS
                     for place, name in enumerate(NAMES)
                 },
             }
@@ -63,6 +84,10 @@ def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", pena
 CONTRACT = {
     "concepts": "model layer concept label source variant n_concept n_control precision recall f1"
     " accuracy auroc average_precision mcc cav_norm hyperparameters",
+    "cavs": "model layer concept label variant control replicate classifier norm penalty"
+    " relative_penalty cav_norm split_seed n_folds n_concept_train n_control_train n_concept_test"
+    " n_control_test test_precision test_precision_low test_precision_high test_recall"
+    " test_recall_low test_recall_high test_f1 test_f1_low test_f1_high",
     "scores": "model layer target concept label variant n_regions n_positive n_negative"
     " fraction_positive log_ratio derivative effect",
     "motif_sensitivity": "model layer concept label f1_auc information_content"
@@ -74,6 +99,7 @@ CONTRACT = {
     ("table", "columns"),
     [
         ("concepts", CONCEPT_COLUMNS),
+        ("cavs", CAV_COLUMNS),
         ("scores", SCORE_COLUMNS),
         ("motif_sensitivity", SENSITIVITY_COLUMNS),
     ],
@@ -95,11 +121,63 @@ def test_a_row_of_concepts_is_the_mean_over_replicates():
     for place, name in enumerate(NAMES):
         expected = 0.7 + (0 if name == "f1" else place / 100)
         assert row[name] == pytest.approx(expected), name
+        assert row[f"{name}_low"] == pytest.approx(expected - 0.05), name
+        assert row[f"{name}_high"] == pytest.approx(expected + 0.05), name
     assert row["cav_norm"] == pytest.approx(2.5)
     assert row["cav_cosine"] == 0.5
     assert row["validation_f1"] == pytest.approx(0.6)
-    assert row["train_accuracy"] == pytest.approx(0.75)
-    assert row["hyperparameters"] == "svm loss=hinge penalty=l2 C=0.1,10/mean_diagonal"
+    place = NAMES.index("accuracy")
+    assert row["validation_accuracy"] == pytest.approx(0.6 + place / 100)
+    assert row["train_accuracy"] == pytest.approx(0.8 + place / 100)
+    assert row["hyperparameters"] == "ridge penalty=l2 C=0.1,10/mean_diagonal"
+    assert row["control"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("classifier", "norm", "penalties", "expected"),
+    [
+        ("ridge", "l2", [0.1, 10.0], "ridge penalty=l2 C=0.1,10/mean_diagonal"),
+        ("svm", "l2", [1e-4], "svm penalty=l2 C=0.0001/mean_diagonal"),
+        ("logistic", "l2", [1.0, 1.0], "logistic penalty=l2 C=1,1/mean_diagonal"),
+        ("logistic", "l1", [2.0, 30.0], "logistic penalty=l1 C=2,30*l1_min_C"),
+        ("sgd", "l2", [1e-4, 1e-8], "sgd penalty=l2 alpha=0.0001,1e-08"),
+        ("sgd", "l1", [1.0], "sgd penalty=l1 alpha=1"),
+        ("pattern", "l2", [1.0, 1.0], "pattern"),
+    ],
+)
+def test_hyperparameters_name_the_classifier_and_the_penalty_of_each_replicate(
+    classifier, norm, penalties, expected
+):
+    assert hyperparameters(classifier, norm, penalties) == expected
+    cavs = cav_rows(f1=[0.5] * len(penalties), penalties=penalties)
+    cavs = cavs.assign(classifier=classifier, norm=norm)
+    assert concept_table(cavs, CATALOGUE)["hyperparameters"].tolist() == [expected]
+
+
+def test_every_kind_of_classifier_has_its_hyperparameters():
+    said = {hyperparameters(kind, norm, [0.5]) for kind, norm in GRIDS}
+    assert len(said) == len(GRIDS)
+
+
+def test_the_table_of_cavs_has_a_row_for_each_with_what_it_was_given():
+    cavs = pd.concat(
+        [
+            cav_rows("b", "4", (0.9, 0.4), penalties=[1.0, 100.0]),
+            cav_rows("plain", "1", (0.5,), layer="k").assign(classifier="sgd", norm="l1"),
+            cav_rows("a", "2", (0.3,), model="n").assign(split_seed=8),
+        ],
+        ignore_index=True,
+    )
+    table = cav_table(cavs, CATALOGUE)
+    assert list(table.columns) == CAV_COLUMNS
+    added = ["label", "control"]
+    given = table.drop(columns=added)
+    pd.testing.assert_frame_equal(given, cavs[given.columns])
+    assert table["label"].tolist() == ["B/2", "B/2", "no motif", "A/1"]
+    assert table["control"].tolist() == ["random", "random", "gc_matched", "random"]
+    # all that is known of a CAV but what is other in every layer and control, or of them together
+    left_out = {"intercept", "cav_cosine", "n_concept", "n_control"}
+    assert set(cavs.columns) - set(table.columns) == left_out
 
 
 def test_models_layers_and_variants_stay_apart_in_the_order_given():

@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from tests.unit.cases import cosine
 from tpcav_core import cavs
+from tpcav_core.classifiers import Classifier
+from tpcav_core.coordinates import Primal
 from tpcav_core.errors import InputError
+from tpcav_core.metrics import NAMES
+from tpcav_core.seeds import generator
 from tpcav_core.splits import TEST
 from tpcav_core.training import Control, Examples, _balanced, set_control, train_variant
 
@@ -22,12 +28,12 @@ CONCEPT = examples(60, 1, shift=0.8)
 REPLICATES = {"0": examples(60, 2), "1": examples(44, 3), "2": examples(80, 4)}
 
 
-def streamed(size):
+def streamed(size, replicates=REPLICATES):
     """The control of `set_control`, its rows in batches that respect no replicate's bounds."""
-    whole = set_control(REPLICATES)
-    rows = np.concatenate([part.z for part in REPLICATES.values()])
+    whole = set_control(replicates)
+    rows = np.concatenate([part.z for part in replicates.values()])
     batches = [rows[first : first + size] for first in range(0, len(rows), size)]
-    return Control(lambda: iter(batches), whole.folds, whole.grams)
+    return Control(lambda: iter(batches), whole.folds, whole.gram)
 
 
 def used_of(folds, others):
@@ -52,21 +58,97 @@ def test_of_the_replicates_here_one_is_too_large_for_the_concept():
     assert [len(part.z) for part in USED.values()] == [60, 44, 60]
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 1000])
-def test_a_streamed_control_gives_the_cav_of_each_dense_replicate(size):
-    rows = train_variant(("c", "4"), CONCEPT, streamed(size))
+#: layers with more features than examples, and with fewer
+WIDTHS = {"primal": None, "dual": 400}
+
+
+def widened(part, width):
+    """The same examples with more features, of little variance, so that inner products are used."""
+    if width is None:
+        return part
+    more = np.random.default_rng(len(part.z)).normal(size=(len(part.z), width - D)) * 0.01
+    return part._replace(z=np.concatenate([part.z, more.astype(np.float32)], axis=1))
+
+
+@pytest.mark.parametrize("kind", ["ridge", "svm", "logistic", "sgd", "pattern"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("size", [7, 1000])
+def test_a_streamed_control_gives_the_cav_of_each_dense_replicate(size, width, kind):
+    concept = widened(CONCEPT, width)
+    replicates = {name: widened(part, width) for name, part in REPLICATES.items()}
+    rows = train_variant(("c", "4"), concept, streamed(size, replicates), Classifier(kind), seed=3)
     assert [row["replicate"] for row in rows] == list(REPLICATES)
-    for row, other in zip(rows, USED.values(), strict=True):
-        z = np.concatenate([CONCEPT.z, other.z]).astype(float)
+    for row, (name, part) in zip(rows, replicates.items(), strict=True):
+        used = used_of(concept.folds, part.folds)
+        z = np.concatenate([concept.z, part.z[used]]).astype(float)
         is_concept = np.arange(len(z)) < 60
-        folds = np.concatenate([CONCEPT.folds, other.folds])
-        fit = cavs.fit_cav(z @ z.T, is_concept, folds)
+        folds = np.concatenate([concept.folds, part.folds[used]])
+        rng = generator(3, "cavs", "c", "4", name)
+        fit = cavs.fit_cav(Primal(z), is_concept, folds, Classifier(kind), rng=rng)
         assert row["relative_penalty"] == fit.relative_penalty
-        np.testing.assert_allclose(row["weights"], z.T @ fit.dual, atol=1e-4)
-        assert row["intercept"] == pytest.approx(fit.intercept, abs=1e-3)
+        weights = fit.direction.weights
+        assert cosine(row["weights"], weights) > 0.9999
+        np.testing.assert_allclose(row["weights"], weights, atol=2e-3 * np.abs(weights).max())
+        assert row["intercept"] == pytest.approx(fit.intercept, abs=2e-3)
         difference = z[is_concept].mean(axis=0) - z[~is_concept].mean(axis=0)
         np.testing.assert_allclose(row["mean_difference"], difference, atol=1e-6)
-        assert row["cav_norm"] == pytest.approx(np.linalg.norm(z.T @ fit.dual), rel=1e-4)
+        assert row["cav_norm"] == pytest.approx(np.linalg.norm(weights), rel=1e-3)
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_batches_of_a_control_that_are_overwritten_are_not_kept(width):
+    concept = widened(CONCEPT, width)
+    whole = set_control({name: widened(part, width) for name, part in REPLICATES.items()})
+    rows = np.concatenate(list(whole.rows()))
+
+    def overwritten():
+        batch = np.empty((50, rows.shape[1]), np.float32)
+        for first in range(0, len(rows), 50):
+            part = rows[first : first + 50]
+            batch[: len(part)] = part
+            yield batch[: len(part)]
+            batch[:] = np.nan
+
+    found = train_variant(("c", "4"), concept, whole._replace(rows=overwritten))
+    expected = train_variant(("c", "4"), concept, whole)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one["weights"], other["weights"], atol=1e-5)
+        np.testing.assert_allclose(one["mean_difference"], other["mean_difference"], atol=1e-6)
+
+
+def test_both_norms_of_a_wide_layer_are_trained_on_its_features():
+    concept = widened(CONCEPT, 400)
+    control = set_control({"0": widened(REPLICATES["0"], 400)})
+    (lasso,) = train_variant(("c", "4"), concept, control, Classifier("logistic", "l1"))
+    assert 0 < (lasso["weights"] != 0).sum() < 100
+    (dense,) = train_variant(("c", "4"), concept, control, Classifier("logistic"))
+    assert (dense["weights"] != 0).all()
+    assert lasso["test_auroc"] > 0.75
+
+
+def test_the_number_of_threads_changes_next_to_nothing():
+    concept = widened(CONCEPT, 400)
+    control = set_control({name: widened(part, 400) for name, part in REPLICATES.items()})
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(train_variant(("c", "4"), concept, control))
+    for one, other in zip(*found, strict=True):
+        assert one["relative_penalty"] == other["relative_penalty"]
+        np.testing.assert_allclose(one["weights"], other["weights"], rtol=1e-5, atol=1e-7)
+
+
+def test_intervals_hold_the_value_and_narrow_with_more_examples():
+    widths = []
+    for n in (60, 960):
+        concept, control = examples(n, 1, shift=0.5), {"0": examples(n, 2)}
+        (row,) = train_variant(("c", "4"), concept, set_control(control))
+        for name in NAMES:
+            low, high = row[f"test_{name}_low"], row[f"test_{name}_high"]
+            assert low <= row[f"test_{name}"] <= high
+            assert np.isfinite([low, high]).all()
+        widths.append(row["test_auroc_high"] - row["test_auroc_low"])
+    assert widths[1] < widths[0] / 2
 
 
 def test_numbers_and_parts_of_the_examples():

@@ -145,5 +145,5 @@ def test_workflow_gives_the_numbers_of_the_page(tutorial: Tutorial) -> None:
     np.testing.assert_allclose(scores.loc[mine.index, columns], mine[columns], rtol=1e-3, atol=1e-5)
     concepts = pd.read_parquet(summary / "concepts.parquet").set_index("concept")
     cavs = tutorial.names["table"].set_index("concept")
-    for name in ("accuracy", "f1", "auroc"):
+    for name in ("accuracy", "f1", "auroc", "f1_low", "f1_high"):
         np.testing.assert_allclose(concepts.loc[cavs.index, name], cavs[f"test_{name}"], rtol=1e-6)

@@ -43,18 +43,18 @@ def test_slices_chunks_and_selections_keep_their_rows():
     np.testing.assert_array_equal(vectors.to_matrix(picked), values[[8, 0, 0]])
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Three row groups of concepts and one of the second's own control, of 4, 6, 5 and 2 rows."""
-    path = tmp_path / "activations.parquet"
-    groups = {
-        vectors.Group("c", "2"): matrix(4, 3, 1),
-        vectors.Group("c", "4"): matrix(6, 3, 2),
-        vectors.Group("e", "2"): matrix(5, 3, 3),
-        vectors.Group("c", "4", "0"): matrix(2, 3, 4),
-    }
+GROUPS = {
+    vectors.Group("c", "2"): matrix(4, 3, 1),
+    vectors.Group("c", "4"): matrix(6, 3, 2),
+    vectors.Group("e", "2"): matrix(5, 3, 3),
+    vectors.Group("c", "4", "0"): matrix(2, 3, 4),
+}
+
+
+def written(path, rows=None):
+    """Write three sets of concepts and one of the second's own control, of 4, 6, 5 and 2 rows."""
     writer = None
-    for (concept, variant, control), values in groups.items():
+    for (concept, variant, control), values in GROUPS.items():
         table = pa.table(
             {
                 "concept": [concept] * len(values),
@@ -64,10 +64,15 @@ def file(tmp_path):
             }
         )
         writer = writer or pq.ParquetWriter(path, table.schema, **vectors.WRITE_OPTIONS)
-        writer.write_table(table)
+        writer.write_table(table, row_group_size=rows)
     writer.close()
-    with pq.ParquetFile(path) as opened:
-        yield opened, groups
+    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    with pq.ParquetFile(written(tmp_path / "activations.parquet")) as opened:
+        yield opened, GROUPS
 
 
 def test_row_groups_are_found_by_concept_and_variant(file):
@@ -87,3 +92,30 @@ def test_streamed_rows_are_the_rows_in_order(file, rows):
     assert max(map(len, batches)) <= rows
     expected = np.concatenate([groups["c", "2", None], groups["e", "2", None]])
     np.testing.assert_array_equal(np.concatenate(batches), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 100])
+def test_a_variant_of_several_row_groups_is_found_whole_and_in_order(tmp_path, rows):
+    with pq.ParquetFile(written(tmp_path / "activations.parquet", rows)) as opened:
+        found = vectors.groups(opened)
+        assert list(found) == list(GROUPS)
+        assert [index for chosen in found.values() for index in chosen] == list(
+            range(opened.num_row_groups)
+        )
+        for name, chosen in found.items():
+            assert len(chosen) == -(-len(GROUPS[name]) // rows)
+            assert vectors.row_groups(opened, *name) == chosen
+            assert {vectors.group_names(opened)[index] for index in chosen} == {name}
+            for size in (1, 2, 100):
+                batches = list(vectors.batches(opened, chosen, size))
+                assert max(map(len, batches)) <= size
+                np.testing.assert_array_equal(np.concatenate(batches), GROUPS[name])
+        assert vectors.row_groups(opened, "e", "4") == []
+
+
+@pytest.mark.parametrize("d", [1, 8, 1000, vectors.GROUP_BYTES // 4, vectors.GROUP_BYTES])
+def test_a_row_group_has_as_many_vectors_as_fit_but_at_least_one(d):
+    rows = vectors.rows_at_a_time(d)
+    assert rows >= 1
+    assert rows == 1 or rows * 4 * d <= vectors.GROUP_BYTES
+    assert (rows + 1) * 4 * d > vectors.GROUP_BYTES

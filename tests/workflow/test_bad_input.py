@@ -98,6 +98,18 @@ CASES = {
         config(genome__chromosomes=["chrA", "chrC"]),
         ["chrC", "did you mean"],
     ),
+    "test chromosome that the genome does not have": (
+        config(split={"test_chromosomes": ["chrA2"]}),
+        ["split.test_chromosomes", "chrA2", "did you mean 'chrA'"],
+    ),
+    "too few chromosomes to split by": (
+        config(split={"by": "chromosomes"}),
+        ["2 chromosomes", "at least 6", "split.by: blocks"],
+    ),
+    "blocks in a split by chromosomes": (
+        config(split={"by": "chromosomes", "block_length": 4096}),
+        ["split.block_length", "4096", "leave it out"],
+    ),
     "window longer than every contig": (
         config(models__small__window=300_000),
         ["300000", "contig"],

@@ -19,6 +19,12 @@ CONTRACT = {
         "model layer concept label source variant n_concept n_control precision recall f1"
         " accuracy auroc average_precision mcc cav_norm hyperparameters"
     ),
+    "cavs": (
+        "model layer concept label variant control replicate classifier norm penalty"
+        " relative_penalty cav_norm split_seed n_folds n_concept_train n_control_train"
+        " n_concept_test n_control_test test_precision test_precision_low test_precision_high"
+        " test_recall test_recall_low test_recall_high test_f1 test_f1_low test_f1_high"
+    ),
     "scores": (
         "model layer target concept label variant n_regions n_positive n_negative"
         " fraction_positive log_ratio derivative effect"
@@ -39,7 +45,8 @@ def copy(finished: Study, tmp_path: Path) -> Study:
 @pytest.mark.parametrize("table", CONTRACT)
 def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table):
     summary = finished.folder / "out/summary"
-    tsv = pd.read_csv(summary / f"{table}.tsv", sep="\t", na_values="NA", dtype={"variant": str})
+    text = {"variant": str, "replicate": str}
+    tsv = pd.read_csv(summary / f"{table}.tsv", sep="\t", na_values="NA", dtype=text)
     columns = CONTRACT[table].split()
     assert list(tsv.columns)[: len(columns)] == columns
     parquet = pq.read_table(summary / f"{table}.parquet").to_pandas()
@@ -52,6 +59,10 @@ def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
     rows = concepts.groupby(["model", "layer"]).size().to_dict()
     # three motifs at 2 and 6 copies, two consensus motifs at 3
     assert rows == {("small", "conv_2"): 8, ("small", "conv_1"): 2, ("second", "conv_2"): 2}
+    cavs = pd.read_csv(summary / "cavs.tsv", sep="\t")
+    keys = ["model", "layer", "concept", "variant"]
+    assert dict(cavs.groupby(keys).size()) == dict(concepts.groupby(keys)["n_replicates"].sum())
+    assert set(cavs["classifier"]) == {"ridge"}
     scores = pd.read_csv(summary / "scores.tsv", sep="\t")
     assert len(scores) == 2 * len(concepts)
     assert dict(scores.groupby("target")["n_regions"].unique().map(list)) == {
@@ -82,7 +93,7 @@ def test_one_core_gives_the_same_bytes_as_two(finished, study):
 
 def test_cutting_the_work_into_other_jobs_gives_the_same_tables(finished, study):
     study.configure(
-        lambda config: config["jobs"].update(concepts_per_cav_job=2, concepts_per_activation_job=1)
+        lambda config: config["jobs"].update(concepts_per_job=2, concepts_per_activation_job=1)
     )
     result = study.snakemake()
     assert result.returncode == 0, result.stdout

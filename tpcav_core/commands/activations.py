@@ -1,12 +1,13 @@
-"""``python -m tpcav_core activations``: one forward pass, one row group per variant."""
+"""``python -m tpcav_core activations``: one forward pass; a variant has row groups of its own."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -45,28 +46,42 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = [file.metadata.row_group(index).num_rows for file, index, _ in groups]
     if arguments.per_variant:
         wanted = activations.spread_sample(wanted, arguments.per_variant, arguments.at_most)
-    writer = None
-    with files.atomic(arguments.output) as temporary:
-        try:
-            for (group, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
-                if n == 0:
-                    continue
-                part = concepts.head(recipe, n)
-                inputs = activations.recipe_inputs(part, loaded, adapt, spec.batch_size, tracks)
-                parts = activations.layer_activations(model, arguments.layer, inputs, device=device)
-                values = np.concatenate(list(parts))
-                table = activations.to_table(group, part.folds, values)
-                if writer is None:
-                    parameters = {"model": arguments.model, "layer": arguments.layer}
-                    schema = files.parquet_schema(table.schema, "activations", parameters)
-                    writer = pq.ParquetWriter(temporary, schema, **vectors.WRITE_OPTIONS)
-                writer.write_table(pa.table(table.columns, schema=schema), row_group_size=n)
-                log.info("%s: %d x %d", " ".join(filter(None, group)), *values.shape)
-        finally:
-            if writer is not None:
-                writer.close()
-        if writer is None:
+    parameters = {"model": arguments.model, "layer": arguments.layer}
+    with files.atomic(arguments.output) as temporary, _Writer(temporary, parameters) as writer:
+        for (group, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
+            part = concepts.head(recipe, n)
+            inputs = activations.recipe_inputs(part, loaded, adapt, spec.batch_size, tracks)
+            parts = activations.layer_activations(model, arguments.layer, inputs, device=device)
+            first = 0
+            for values in vectors.joined(parts):
+                last = first + len(values)
+                writer.write(activations.to_table(group, part.folds[first:last], values, first))
+                first = last
+            log.info("%s: %d examples", " ".join(filter(None, group)), first)
+        if writer.file is None:
             raise InputError(f"no examples in {', '.join(arguments.recipes)}; run again")
+
+
+class _Writer:
+    """A file of activations, whose columns are known when the model has run once."""
+
+    def __init__(self, path: Path, parameters: dict[str, Any]) -> None:
+        self.path, self.parameters = path, parameters
+        self.file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        if self.file is None:
+            self.schema = files.parquet_schema(table.schema, "activations", self.parameters)
+            self.file = pq.ParquetWriter(self.path, self.schema, **vectors.WRITE_OPTIONS)
+        rows = vectors.rows_at_a_time(table["activation"].type.byte_width // 4)
+        self.file.write_table(table.cast(self.schema), row_group_size=rows)
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
 def _groups(

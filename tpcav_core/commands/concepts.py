@@ -80,7 +80,9 @@ def make_setting(arguments: argparse.Namespace) -> Setting:
     options = json.loads(arguments.sampling)
     if not arguments.genome:
         split = {key: options[key] for key in ("test_fraction", "folds")}
-        drawn = sampling.placeless_sampling(arguments.examples, seed=arguments.seed, **split)
+        drawn = sampling.placeless_sampling(
+            arguments.examples, seed=arguments.seed, split_seed=options["seed"], **split
+        )
         return Setting(None, drawn)  # type: ignore[arg-type]
     loaded = load_genome(arguments.genome[0])
     drawn = make_sampling(loaded, arguments.window, arguments.examples, options, arguments.seed)
@@ -180,4 +182,7 @@ def make_sampling(
         test_fraction=options["test_fraction"],
         folds=options["folds"],
         block=options["block_length"],
+        by=options["by"],
+        test_chromosomes=options["test_chromosomes"],
+        split_seed=options["seed"],
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .. import files, summary, vectors
-from ..cavs import replicate_cosine
+from ..directions import replicate_cosine
 
 log = logging.getLogger("tpcav_core")
 
@@ -52,9 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
         .assign(model=model, layer=layer, target=target)
         for model, layer, target, path in arguments.scores
     ]
-    concepts = summary.concept_table(pd.concat(cavs, ignore_index=True), catalogue)
+    every_cav = pd.concat(cavs, ignore_index=True)
+    concepts = summary.concept_table(every_cav, catalogue)
     tables = {
         "concepts": concepts,
+        "cavs": summary.cav_table(every_cav, catalogue),
         "scores": summary.score_table(pd.concat(scores, ignore_index=True), catalogue),
         "motif_sensitivity": summary.sensitivity_table(concepts, catalogue),
     }
@@ -63,10 +65,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def read_cavs(path: str) -> pd.DataFrame:
-    """Return the narrow columns of a file of CAVs and the cosine between replicates."""
-    table = files.read_parquet(path, "cavs")
+    """Return the narrow columns of a file of CAVs, what it says of them all, and their cosines."""
+    file = files.open_parquet(path, "cavs")
+    table = file.read()
     weights = vectors.to_matrix(table["weights"])
     frame = table.drop_columns(["weights", "mean_difference"]).to_pandas()
+    made_by = (files.parquet_description(file) or {})["parameters"]
+    frame["classifier"] = made_by["classifier"]["kind"]
+    frame["norm"] = made_by["classifier"]["norm"]
+    frame["split_seed"] = made_by["split"].get("seed", made_by["seed"])
     frame["cav_cosine"] = np.nan
     for _, group in frame.groupby(["concept", "variant"]):
         frame.loc[group.index, "cav_cosine"] = replicate_cosine(weights[group.index])

@@ -41,7 +41,8 @@ class GcConcept(Concept):
         for step, variant in zip(self.steps, self.variants, strict=True):
             rng = generator(sampling.seed, "concepts", self.id, variant)
             bases = random_sequences(sampling.n, sampling.window, step, rng)
-            folds = draw_folds(np.arange(sampling.n), sampling, rng)
+            lots = sampling.lots(rng, "concepts", self.id, variant)
+            folds = draw_folds(np.arange(sampling.n), sampling, lots)
             yield variant, Recipe(None, folds, bases=bases)
 
     def availability(self, setting: Setting) -> Availability:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..annotations import Annotations, read_annotations
+from ..placing import Placed, on_genome, place
 from ..regions import Regions
-from ..sampling import Placed, on_genome, orient, place, sample_rows
+from ..sampling import orient, sample_rows
 from ..seeds import generator
 from .base import Availability, Setting
 

@@ -62,13 +62,13 @@ class SequenceConcept(Concept):
     def draw(self, setting: Setting, *purpose: str | int) -> Recipe:
         """Return examples drawn for a purpose. Like sequences are on one side of the split.
 
-        Which side a sequence is on depends on the sequences of its file and label and on the seed,
-        not on the purpose.
+        Which side a sequence is on depends on the sequences of its file and label and on the seed
+        of the split, not on the purpose.
         """
         sampling = setting.sampling
         found = self._sequences(sampling.window)
-        side = generator(sampling.seed, "sequences", "folds")
-        folds = draw_folds(found.groups, sampling, side)
+        lots = sampling.lots(generator(sampling.seed, "sequences", "folds"), "sequences")
+        folds = draw_folds(found.groups, sampling, lots)
         minimum = sampling.n if self.minimum is None else self.minimum
         rng = generator(sampling.seed, *purpose)
         name = f"concept {self.label!r}"
@@ -165,7 +165,7 @@ class FunctionConcept(Concept):
             "seed": int(rng.integers(0, 2**31)),
             "kwargs": self.calls[variant],
         }
-        folds = draw_folds(np.arange(sampling.n), sampling, rng)
+        folds = draw_folds(np.arange(sampling.n), sampling, sampling.lots(rng, *purpose))
         return Recipe(None, folds, call=json.dumps(call, sort_keys=True))
 
     def availability(self, setting: Setting) -> Availability:

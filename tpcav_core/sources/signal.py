@@ -11,8 +11,9 @@ import numpy as np
 from ..concepts import Recipe, realise
 from ..errors import InputError
 from ..matching import SignalSets, gc_content, matched_low, split_by_signal, window_gc
+from ..placing import Placed, place
 from ..regions import Regions
-from ..sampling import Placed, draw_windows, orient, place, sample_rows
+from ..sampling import draw_windows, orient, sample_rows
 from ..seeds import generator
 from ..splits import TEST
 from .base import ONLY, Availability, Concept, Setting, file_safe_ids
@@ -54,13 +55,8 @@ class SignalConcept(Concept):
         if self.among is not None:
             return self.among.placed(setting)
         sampling = setting.sampling
-        counts = sampling.starts.count
-        tests = int(counts[sampling.folds == TEST].sum())
-        share = sampling.test_fraction
-        most = int(min(tests / share, (int(counts.sum()) - tests) / (1 - share)))
-        drawn, _ = draw_windows(
-            sampling._replace(n=min(self.number, most)), "concepts", self.id, "candidates"
-        )
+        number = min(self.number, sampling.most_windows())
+        drawn, _ = draw_windows(sampling._replace(n=number), "concepts", self.id, "candidates")
         return place(drawn, sampling, setting.genome, self.max_overlap)
 
     def sets(self, setting: Setting) -> _Sets:

@@ -15,7 +15,7 @@ rule gram:
         "../envs/numpy.yaml"
     threads: THREADS
     resources:
-        mem_mb=megabytes(1500, per_input=2),
+        mem_mb=megabytes(1000, per_input=1.5),
         runtime=minutes(60),
     params:
         threads=THREADS,
@@ -31,6 +31,7 @@ rule cavs:
         controls=lambda wildcards: batch_control(wildcards, "activations"),
         gram=lambda wildcards: batch_control(wildcards, "gram"),
         scaling=rules.scaling.output,
+        preflight=rules.preflight.output.tsv,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/cavs/{{batch}}.parquet",
     log:
@@ -43,14 +44,17 @@ rule cavs:
         "../envs/numpy.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1500),
+        mem_mb=cav_memory,
         runtime=minutes(60),
     params:
         ids=lambda wildcards: ids(batch_concepts(wildcards)),
         fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),
-        penalties=CONFIG["cavs"]["penalties"],
+        classifier=cav_classifier(),
+        split=as_json(SPLIT),
+        seed=SEED,
         code=code_digest("cavs"),
     shell:
         "python3 -m tpcav_core cavs --activations {input.activations:q} --controls {input.controls:q}"
         " --gram {input.gram:q} --scaling {input.scaling:q} --ids {params.ids:q}"
-        " --penalties {params.penalties} --output {output:q} --log {log:q}"
+        " --classifier {params.classifier:q} --split {params.split:q} --seed {params.seed}"
+        " --threads {threads} --output {output:q} --log {log:q}"

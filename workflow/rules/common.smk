@@ -1,4 +1,5 @@
 # Loads and checks the configuration; helpers that turn it into lists, paths and parameters.
+import csv
 import json
 import os
 import re
@@ -14,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
+from tpcav_core.memory import cav_job_memory
 from tpcav_core.provenance import code_digest
 from tpcav_core.sources import named_files
 
@@ -41,6 +43,10 @@ except InputError as error:
 RESULTS = CONFIG["results"]
 CACHE = f"{RESULTS}/.cache"
 SEED = CONFIG["seed"]
+SPLIT = {
+    **CONFIG["split"],
+    "seed": SEED if CONFIG["split"]["seed"] is None else CONFIG["split"]["seed"],
+}
 THREADS = CONFIG["jobs"]["threads"]
 
 
@@ -129,6 +135,33 @@ def megabytes(base, per_input=0.0):
         return int(attempt * (base + per_input * input.size_mb))
 
     return memory
+
+
+def cav_memory(wildcards, input, attempt):
+    """Memory of a CAV job, from the numbers of examples and features it works on."""
+    with open(input.preflight) as table:
+        row = next(csv.DictReader(table, delimiter="\t"))
+    concepts = BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
+    needed = cav_job_memory(
+        CONFIG["examples"]["per_concept"],
+        int(row["d"]),
+        replicates=CONFIG["controls"]["replicates"],
+        variants=sum(len(concept.variants) for concept in concepts),
+        norm=CONFIG["cavs"]["norm"],
+    )
+    return int(attempt * needed)
+
+
+def cav_classifier():
+    """The classifier of the CAVs as an option of their step."""
+    chosen = CONFIG["cavs"]
+    return as_json(
+        {
+            "kind": chosen["classifier"],
+            "norm": chosen["norm"],
+            "penalties": chosen["penalties"],
+        }
+    )
 
 
 def minutes(base):

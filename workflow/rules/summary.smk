@@ -1,5 +1,5 @@
 # all of the above  →  results/summary/: the tables a reader wants
-TABLES = ["concepts", "scores", "motif_sensitivity"]
+TABLES = ["concepts", "cavs", "scores", "motif_sensitivity"]
 
 
 rule summary:

@@ -1,0 +1,27 @@
+"""Memory that a CAV job needs, from the numbers it works on; the workflow asks for as much."""
+
+from __future__ import annotations
+
+#: Python with numpy, scipy, pyarrow and scikit-learn, and buffers of reading and standardising, MB
+BASE = 500
+
+
+def cav_job_memory(n: int, d: int, *, replicates: int, variants: int, norm: str = "l2") -> float:
+    """Return the memory of a CAV job in MB, all it holds at its largest.
+
+    Args:
+        n: examples of a variant, and of a replicate of the control.
+        d: features of an example.
+        replicates: of the control.
+        variants: of all concepts of the job.
+        norm: of the classifier's penalty.
+    """
+    vectors = 8 * d * 2 * replicates * (variants + 2)
+    own = 4 * n * d
+    if d <= 2 * n or norm != "l2":
+        # all replicates, and one problem with a working copy or two
+        held = 4 * replicates * n * d + 3 * 8 * 2 * n * d
+    else:
+        # inner products with all replicates; one problem's Gram matrix, its factor, working copies
+        held = 8 * n * n * (1 + replicates) + 7 * 8 * (2 * n) ** 2
+    return BASE + (own + held + vectors) / 1e6
