@@ -42,13 +42,22 @@ def f1_scores(
         own = np.concatenate([part @ w.T for part in _embedded(folder / f"{name}.npy", embed)]) + b
         other = control[:, first : first + len(w)] + b
         first += len(w)
-        true, false, missed = (own > 0).sum(0), (other > 0).sum(0), (own <= 0).sum(0)
-        result[name] = (2 * true / (2 * true + false + missed)).tolist()
+        result[name] = f1(own, other).tolist()
     return result
 
 
+def f1(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return F1 (c,) of decisions (n, c) on the concept's examples and (m, c) on the control's."""
+    true, false, missed = (own > 0).sum(0), (other > 0).sum(0), (own <= 0).sum(0)
+    return np.asarray(2 * true / (2 * true + false + missed))
+
+
+def one_hot(codes: np.ndarray, size: int = BATCH) -> Iterator[torch.Tensor]:
+    """Yield base codes (n, window) uint8 as one-hot DNA (b, 4, window)."""
+    for first in range(0, len(codes), size):
+        part = _ONE_HOT[codes[first : first + size]].transpose(0, 2, 1)
+        yield torch.from_numpy(np.ascontiguousarray(part))
+
+
 def _embedded(path: Path, embed: Callable[[torch.Tensor], np.ndarray]) -> Iterator[np.ndarray]:
-    codes = np.load(path)
-    for first in range(0, len(codes), BATCH):
-        one_hot = _ONE_HOT[codes[first : first + BATCH]].transpose(0, 2, 1)
-        yield embed(torch.from_numpy(np.ascontiguousarray(one_hot)))
+    return map(embed, one_hot(np.load(path)))

@@ -57,6 +57,16 @@ GRIDS: dict[tuple[str, str], tuple[float, ...]] = {
 }
 
 
+def load_libraries(classifier: Classifier) -> None:
+    """Import what the classifier is solved with, so that limits of threads can be set on it.
+
+    `threadpoolctl` limits the libraries that are loaded, and scikit-learn brings its own.
+    """
+    if classifier.kind in ("svm", "logistic", "sgd"):
+        import sklearn.linear_model
+        import sklearn.svm  # noqa: F401
+
+
 def scale(classifier: Classifier, rows: Rows, is_concept: np.ndarray) -> float:
     """Return what relative penalties are multiplied by, from all training rows."""
     if classifier.kind in ("sgd", "pattern"):

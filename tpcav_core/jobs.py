@@ -16,7 +16,7 @@ from .catalogue import Concept, check_fit, read_catalogue, resolved, select
 from .controls import OWN, check_control, shared_control
 from .errors import InputError, suggest
 from .sources import named_files
-from .splits import split_by_chromosomes
+from .splits import split_by_chromosomes, test_size
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,15 @@ class Jobs:
 
     def _check_split(self) -> None:
         split, genome = self.config["split"], self.config["genome"]
-        names = split["test_chromosomes"]
+        n, share = self.config["examples"]["per_concept"], split["test_fraction"]
+        names, tests = split["test_chromosomes"], test_size(n, share)
+        if min(tests, n - tests) < 2:
+            remedy = "raise it or" if tests < 2 else "lower it or raise"
+            raise InputError(
+                f"configuration, split.test_fraction: {share} leaves {tests} of {n} examples to"
+                f" test and {n - tests} to train, 2 or more of either are needed; {remedy}"
+                " examples.per_concept"
+            )
         if names and genome is None:
             raise InputError(
                 f"configuration, split.test_chromosomes: there is no genome that has {names[0]!r};"

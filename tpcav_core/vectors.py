@@ -50,6 +50,25 @@ def rows_at_a_time(d: int) -> int:
     return max(1, GROUP_BYTES // (4 * d))
 
 
+def numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of numbers without nulls as (n,); ``to_numpy`` would import pandas."""
+    result: np.ndarray = np.from_dlpack(column.combine_chunks())
+    return result
+
+
+def plain_column(values: Sequence[float] | Sequence[str]) -> pa.Array:
+    """Return numbers of one type, or strings, as a column; `pyarrow.array` would import pandas."""
+    array = np.array(values)
+    if array.dtype.kind != "U":
+        buffers = [None, pa.py_buffer(array)]
+        return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), buffers)
+    parts = [str(value).encode() for value in values]
+    ends = np.cumsum([0, *map(len, parts)]).astype(np.int32)
+    return pa.StringArray.from_buffers(
+        len(parts), pa.py_buffer(ends), pa.py_buffer(b"".join(parts))
+    )
+
+
 def joined(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield matrices (b, d) joined to such that make a row group; the last can be smaller.
 

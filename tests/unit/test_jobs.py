@@ -496,5 +496,22 @@ def test_every_norm_that_jobs_accept_has_penalties_and_no_other(config):
         with suppress(InputError):
             Jobs.from_config(config)
             accepted.add((classifier, norm))
-    # the difference of means has no penalty
-    assert accepted == {*GRIDS, ("pattern", "l2")}
+    assert accepted == set(GRIDS)
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "left", "remedy"),
+    [
+        (20, 0.05, "1 of 20 examples to test and 19 to train", "raise it or examples.per_concept"),
+        (20, 0.95, "19 of 20 examples to test and 1 to train", "lower it or raise examples.per"),
+    ],
+)
+def test_either_side_of_the_split_needs_examples(config, n, fraction, left, remedy):
+    config["examples"]["per_concept"] = n
+    config["split"]["test_fraction"] = fraction
+    with pytest.raises(InputError) as caught:
+        Jobs.from_config(config)
+    assert f"split.test_fraction: {fraction} leaves {left}" in str(caught.value)
+    assert remedy in str(caught.value)
+    config["split"]["test_fraction"] = 0.2
+    Jobs.from_config(config)

@@ -119,3 +119,16 @@ def test_a_row_group_has_as_many_vectors_as_fit_but_at_least_one(d):
     assert rows >= 1
     assert rows == 1 or rows * 4 * d <= vectors.GROUP_BYTES
     assert (rows + 1) * 4 * d > vectors.GROUP_BYTES
+
+
+@pytest.mark.parametrize(
+    "values", [[1, -2, 3], [0.5, float("nan"), -1e300], ["a", "", "β-globin, 5'"], ["only"]]
+)
+def test_a_plain_column_is_what_pyarrow_makes_of_it(values):
+    found, expected = vectors.plain_column(values), pa.array(values)
+    assert found.type == expected.type
+    found.validate(full=True)
+    np.testing.assert_array_equal(found.to_pylist(), expected.to_pylist())
+    if found.type != pa.string():
+        column = pa.chunked_array([found, found[1:]])
+        np.testing.assert_array_equal(vectors.numbers(column), [*values, *values[1:]])

@@ -110,6 +110,18 @@ CASES = {
         config(split={"by": "chromosomes", "block_length": 4096}),
         ["split.block_length", "4096", "leave it out"],
     ),
+    "too few examples to test": (
+        config(examples__per_concept=20, split={"test_fraction": 0.05}),
+        ["split.test_fraction", "1 of 20 examples", "raise it or examples.per_concept"],
+    ),
+    "unknown classifier": (
+        config(cavs={"classifier": "svn"}),
+        ["cavs.classifier", "'svn'", "'ridge', 'svm'"],
+    ),
+    "classifier without the norm": (
+        config(cavs={"norm": "l1"}),
+        ["cavs.norm", "classifier ridge", "use classifier logistic or sgd"],
+    ),
     "window longer than every contig": (
         config(models__small__window=300_000),
         ["300000", "contig"],

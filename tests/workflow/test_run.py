@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from tpcav_core.memory import cav_job_memory
+
 from .conftest import ROOT, Study
 
 pytestmark = pytest.mark.slow
@@ -99,6 +101,26 @@ def test_cutting_the_work_into_other_jobs_gives_the_same_tables(finished, study)
     assert result.returncode == 0, result.stdout
     tables = {name: data for name, data in study.summary().items() if name.endswith(".tsv")}
     assert tables == {name: finished.summary()[name] for name in tables}
+
+
+def test_several_concepts_a_job_give_the_same_bytes(finished, copy):
+    copy.configure(lambda config: config["jobs"].update(concepts_per_job=2))
+    # three concepts and two in the first layer, one in each of the others
+    assert copy.planned()["cavs"] == 5
+    result = copy.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert copy.summary() == finished.summary()
+
+
+def test_a_cav_job_says_which_memory_it_needs_and_needs_no_more(finished):
+    jobs = sorted((finished.folder / "out/benchmarks").glob("*/*/cavs/*.tsv"))
+    assert len(jobs) == 7
+    for path in jobs:
+        used = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].item()
+        # a job that is over before Snakemake looks at it has no value
+        assert not used > 500
+    wide = cav_job_memory(60, 960, replicates=2, variants=2)
+    assert 500 < wide < 520
 
 
 def test_other_components_neither_run_the_model_nor_retrain(copy):

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import files, grams, vectors
 from ..basis import Scaling
-from ..classifiers import Classifier
+from ..classifiers import Classifier, load_libraries
 from ..errors import InputError
 from ..training import Control, Examples, train_variant
 from .gram import read_gram, standardised, standardised_rows
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     missing = set(arguments.ids or ()) - {name.concept for name in groups}
     if missing:
         raise InputError(f"{arguments.activations}: no concept {sorted(missing)[0]!r}; run again")
+    load_libraries(classifier)
     with threadpool_limits(arguments.threads):
         for (concept, variant, replicate), chosen in groups.items():
             if replicate is not None or (arguments.ids and concept not in arguments.ids):
@@ -112,8 +113,7 @@ def _own_control(
 
 
 def _folds(file: pq.ParquetFile, chosen: list[int]) -> np.ndarray:
-    folds: np.ndarray = file.read_row_groups(chosen, columns=["fold"])["fold"].to_numpy()
-    return folds
+    return vectors.numbers(file.read_row_groups(chosen, columns=["fold"])["fold"])
 
 
 def _write(rows: list[dict[str, Any]], path: str, parameters: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ def _write(rows: list[dict[str, Any]], path: str, parameters: dict[str, Any]) ->
         {
             name: vectors.to_column(np.stack([row[name] for row in rows]).astype(np.float32))
             if name in wide
-            else pa.array([row[name] for row in rows])
+            else vectors.plain_column([row[name] for row in rows])
             for name in rows[0]
         }
     )

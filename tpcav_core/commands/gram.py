@@ -70,8 +70,7 @@ def read_gram(path: str, replicate: str) -> np.ndarray:
         names = file.read_row_group(index, columns=["replicate"])["replicate"]
         if names[0].as_py() == replicate:
             rows = file.read_row_group(index, columns=["gram"])["gram"].combine_chunks()
-            values: np.ndarray = rows.flatten().to_numpy()
-            return values.reshape(len(rows), -1)
+            return vectors.numbers(pa.chunked_array([rows.flatten()])).reshape(len(rows), -1)
     raise InputError(f"{path}: no replicate {replicate!r}; delete it and run the workflow again")
 
 

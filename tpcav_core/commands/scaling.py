@@ -36,4 +36,4 @@ def write_scaling(scaling: basis.Scaling, path: str, parameters: dict[str, Any])
 def read_scaling(path: str) -> basis.Scaling:
     """Read the file of this step."""
     table = files.read_parquet(path, "scaling")
-    return basis.Scaling(table["mean"].to_numpy(), table["std"].to_numpy())
+    return basis.Scaling(vectors.numbers(table["mean"]), vectors.numbers(table["std"]))
