@@ -42,11 +42,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def score_file(path: str, target: scores.LayerTargets) -> list[dict[str, Any]]:
-    """Return a row per (concept, variant) of a file of CAVs; replicates are joined."""
+    """Return a row per (concept, variant) of a file of CAVs; replicates are joined.
+
+    Concepts are scored one by one: the last bits of a matrix product depend on its shape, and which
+    concepts share a file must not be seen in the result.
+    """
     table = files.read_parquet(path, "cavs")
-    return scores.score_concepts(
-        list(zip(table["concept"].to_pylist(), table["variant"].to_pylist(), strict=True)),
-        vectors.to_matrix(table["weights"]),
-        vectors.to_matrix(table["mean_difference"]),
-        target,
-    )
+    concepts = table["concept"].to_pylist()
+    rows = []
+    for concept in dict.fromkeys(concepts):
+        own = table.filter(pa.array([name == concept for name in concepts]))
+        rows += scores.score_concepts(
+            [(concept, variant) for variant in own["variant"].to_pylist()],
+            vectors.to_matrix(own["weights"]),
+            vectors.to_matrix(own["mean_difference"]),
+            target,
+        )
+    return rows
