@@ -11,6 +11,7 @@ from tpcav_core.cavs import fit_cav
 from tpcav_core.classifiers import GRIDS, Classifier
 from tpcav_core.coordinates import Dual, Primal
 from tpcav_core.errors import InputError
+from tpcav_core.scores import derivative, layer_targets, published_score
 from tpcav_core.splits import TEST
 
 #: classifiers that see inner products only, and the two ways to solve them
@@ -257,3 +258,26 @@ def test_a_classifier_that_draws_gives_the_same_with_the_same_stream():
     )
     np.testing.assert_array_equal(first.direction.weights, same.direction.weights)
     assert (first.direction.weights != other.direction.weights).any()
+
+
+@pytest.mark.parametrize("number", [0, 5, "full"])
+@pytest.mark.parametrize("kind", L2)
+def test_scores_are_those_of_the_classifier_on_explicit_embeddings(number, kind):
+    z, is_concept, folds, fit = fitted("overlapping", Classifier(kind))
+    plain = Scaling(np.zeros(D, np.float32), np.ones(D, np.float32))
+    vectors = fit_components(z[folds != TEST], plain, number).vectors
+    training = folds != TEST
+    e = embed(z, vectors.astype(float))
+    explicit = on_embeddings(kind, e[training], is_concept[training], fit.penalty)
+    rng = np.random.default_rng(5)
+    multipliers, there, baseline = rng.normal(size=(3, 300, D)).astype(np.float32)
+    targets = layer_targets(multipliers, there, baseline, plain, vectors)
+    cav = cav_of(z, fit) / fit.norm
+    # by hand, in embedding coordinates
+    m_e = np.concatenate([multipliers @ vectors, multipliers], axis=1)
+    explicit = explicit / np.linalg.norm(explicit)
+    np.testing.assert_allclose(derivative(targets, cav[None])[:, 0], m_e @ explicit, atol=0.05)
+    attributed = (m_e * np.abs(embed(there - baseline, vectors))) @ explicit
+    (score,) = published_score(targets, cav[None])
+    # none but those that are nearly 0 may be on another side
+    assert abs(score.n_positive - (attributed > 0).sum()) <= (np.abs(attributed) < 0.3).sum() / 5
