@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     parameters = {"model": arguments.model, "layer": arguments.layer}
     with files.atomic(arguments.output) as temporary, _Writer(temporary, parameters) as writer:
         for (group, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
+            if n == 0:
+                continue
             part = concepts.head(recipe, n)
             inputs = activations.recipe_inputs(part, loaded, adapt, spec.batch_size, tracks)
             parts = activations.layer_activations(model, arguments.layer, inputs, device=device)
