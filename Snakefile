@@ -12,6 +12,8 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/files.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/genome.smk"
 include: "workflow/rules/preflight.smk"
@@ -19,8 +21,12 @@ include: "workflow/rules/concepts.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/basis.smk"
 include: "workflow/rules/cavs.smk"
+include: "workflow/rules/nulls.smk"
+include: "workflow/rules/similarity.smk"
 include: "workflow/rules/attributions.smk"
+include: "workflow/rules/planting.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/methods.smk"
 include: "workflow/rules/summary.smk"
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from . import vectors
+from .composition import gc_content
 from .concepts import Recipe, constant, realise, take
 from .errors import InputError
 from .genome import Genome
@@ -116,19 +117,32 @@ def schema(d: int) -> pa.Schema:
             ("control", name),
             ("example", pa.int32()),
             ("fold", pa.int16()),
+            ("gc", pa.float32()),
             ("activation", vectors.vector_type(d)),
         ]
     )
 
 
+def recipe_gc(recipe: Recipe, genome: Genome | None) -> np.ndarray:
+    """Return the GC content of the n examples of a recipe, (n,); NaN where there is no sequence."""
+    if recipe.call is not None or genome is None:
+        return np.full(len(recipe.folds), np.nan)
+    return gc_content(realise(recipe, genome))
+
+
 def to_table(
-    group: vectors.Group, folds: np.ndarray, activations: np.ndarray, first: int = 0
+    group: vectors.Group,
+    folds: np.ndarray,
+    gc: np.ndarray,
+    activations: np.ndarray,
+    first: int = 0,
 ) -> pa.Table:
     """Return activations (n, d) float32 of a group of examples as a table.
 
     Args:
         group: whose examples they are.
         folds: (n,) int, their folds.
+        gc: (n,) float, GC contents of their sequences.
         activations: of n consecutive examples.
         first: number of the first of them within the group.
     """
@@ -137,6 +151,7 @@ def to_table(
         *(constant(name, n) for name in group),
         np.arange(first, first + n, dtype=np.int32),
         folds.astype(np.int16),
+        gc.astype(np.float32),
         vectors.to_column(activations),
     ]
     return pa.table(columns, schema=schema(d))

@@ -95,7 +95,7 @@ def attribute(
     Raises:
         InputError: if captum cannot apply the method to this network.
     """
-    scalar = _Column(model, output)
+    scalar = scalar_output(model, output)
     # DeepLIFT hooks tensors of the forward pass, which must carry gradients; parameters carry none
     inputs = tuple(tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in inputs)
     kind: Any = {
@@ -187,7 +187,7 @@ def choose_method(
     ``auto`` takes DeepLIFT where it is complete within ``tolerance`` on the probe (see
     `Attribution.relative_error`), else integrated gradients.
     """
-    scalar = _Column(model, output)
+    scalar = scalar_output(model, output)
     with torch.no_grad():
         change = float((scalar(*inputs).double() - scalar(*baselines)).abs().mean())
     if method != "auto":
@@ -200,6 +200,11 @@ def choose_method(
     if probe.relative_error() <= tolerance:
         return Chosen("deeplift", f"complete on a probe ({error})", change)
     return Chosen("integrated_gradients", f"DeepLIFT is not complete ({error})", change)
+
+
+def scalar_output(model: nn.Module, column: int) -> nn.Module:
+    """Return a model whose output is one column of the model's, (n,)."""
+    return _Column(model, column)
 
 
 class _Column(nn.Module):

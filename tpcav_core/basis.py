@@ -75,6 +75,11 @@ def fit_scaling(sample: np.ndarray) -> Scaling:
     return Scaling(mean.astype(np.float32), std.astype(np.float32))
 
 
+def no_scaling(d: int) -> Scaling:
+    """Return the scaling that leaves d features as they are: plain TCAV."""
+    return Scaling(np.zeros(d, np.float32), np.ones(d, np.float32))
+
+
 def fit_components(
     sample: np.ndarray, scaling: Scaling, number: int | Literal["full"] = "full"
 ) -> Components:

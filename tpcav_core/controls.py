@@ -12,9 +12,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .composition import gc_content
 from .concepts import Recipe, realise
 from .errors import InputError, suggest
-from .matching import gc_content, gc_matched_windows
+from .matching import gc_matched_windows
+from .names import OWN
 from .sampling import draw_windows
 from .seeds import generator
 from .sources.annotated import RegionConcept
@@ -27,8 +29,6 @@ from .sources.own import read as read_sequences
 from .sources.signal import SignalConcept
 
 log = logging.getLogger("tpcav_core")
-#: controls made from the examples of each concept
-OWN = ("gc_matched", "permuted_motifs", "shuffled", "low_signal")
 #: largest difference in GC content between an example and its control
 GC_TOLERANCE = 0.02
 

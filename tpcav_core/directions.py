@@ -9,18 +9,17 @@ def consensus(cavs: np.ndarray) -> np.ndarray:
     """Return the mean direction of replicate CAVs.
 
     Args:
-        cavs: (r, d), one row per control replicate, any lengths.
+        cavs: (..., r, d), one row per control replicate, any lengths.
 
     Returns:
-        (d,) of unit length, the mean of the unit CAVs rescaled (zeros if they cancel).
+        (..., d) of unit length, the mean of the unit CAVs rescaled (zeros if they cancel).
     """
-    mean = unit(cavs).mean(axis=0)
-    return np.asarray(unit(mean[None])[0])
+    return unit(unit(cavs).mean(axis=-2))
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Return ``rows`` (n, d) scaled to unit length; zero rows stay zero."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    """Return ``rows`` (..., d) scaled to unit length; zero rows stay zero."""
+    length = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1.0))
 
 

@@ -25,13 +25,17 @@ from .errors import InputError
 FORMATS = {
     "genome": 1,
     "recipes": 2,
-    "activations": 2,
+    "activations": 3,
     "scaling": 1,
     "components": 1,
     "gram": 2,
-    "cavs": 2,
+    "cavs": 3,
+    "nulls": 1,
+    "planting": 1,
+    "similarity": 1,
     "attributions": 1,
-    "scores": 1,
+    "scores": 2,
+    "methods": 1,
     "table": 1,
 }
 _KEY = b"tpcav"

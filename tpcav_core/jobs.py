@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Concept, check_fit, read_catalogue, resolved, select
-from .controls import OWN, check_control, shared_control
-from .errors import InputError, suggest
+from .config_checks import check_config
+from .controls import check_control, shared_control
+from .errors import InputError
+from .names import OWN
+from .null_sets import null_motifs
 from .sources import named_files
-from .splits import split_by_chromosomes, test_size
+from .sources.null_motifs import NullMotif
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,14 @@ class Jobs:
         config: the configuration, defaults filled in.
         concepts: all concepts, in the order of the configuration.
         chunks: concepts by name of chunk.
+        null_chunks: motifs with permuted columns, by name of chunk.
         controls: definitions of the controls that concepts share, by name.
     """
 
     config: Mapping[str, Any]
     concepts: tuple[Concept, ...]
     chunks: Mapping[str, tuple[Concept, ...]]
+    null_chunks: Mapping[str, tuple[Concept, ...]]
     controls: Mapping[str, Mapping[str, Any]]
 
     @classmethod
@@ -57,14 +62,12 @@ class Jobs:
             if name in controls:
                 shared_control(name, controls[name])
         size = config["jobs"]["concepts_per_activation_job"]
-        chunks = {
-            f"{name}-{index:04d}": part
-            for name, group in groupby(concepts, key=lambda concept: concept.set)
-            for index, part in enumerate(_slices(tuple(group), size))
-        }
-        jobs = cls(config, concepts, chunks, controls)
+        chunks = _chunks(concepts, size, "")
+        nulls = null_motifs(concepts, config["statistics"]["permutations_per_motif"])
+        jobs = cls(config, concepts, chunks, _chunks(nulls, size, ".nulls"), controls)
         jobs._check_layers()
-        jobs._check_names()
+        check_config(config)
+        jobs._check_genome()
         for model, entry in config["models"].items():
             check_fit(concepts, entry["window"], model)
             for layer in jobs.layers(model):
@@ -142,34 +145,6 @@ class Jobs:
                     " with the concepts of both"
                 )
 
-    def _check_names(self) -> None:
-        """Check that tracks and targets name what there is."""
-        tracks = self.config["tracks"]
-        wanted = [
-            (f"concepts.{name}.track", [entry["track"]])
-            for name, entry in self.config["concepts"].items()
-            if "track" in entry
-        ]
-        wanted += [
-            (f"models.{name}.tracks", entry["tracks"])
-            for name, entry in self.config["models"].items()
-        ]
-        for place, names in wanted:
-            for name in names:
-                if name not in tracks:
-                    hint = suggest(name, tracks) or f"; there are {', '.join(tracks) or 'none'}"
-                    raise InputError(f"configuration, {place}: no track {name!r}{hint}")
-        for name, entry in self.config["targets"].items():
-            if bool(entry["regions"]) == bool(entry["function"]):
-                raise InputError(
-                    f"configuration, targets.{name}: expected either regions or function; give one"
-                )
-            if not entry["n"] and (entry["function"] or entry["regions"] == "random"):
-                raise InputError(f"configuration, targets.{name}: set n, how many are wanted")
-        self._check_genome()
-        self._check_split()
-        self._check_cavs()
-
     def _check_genome(self) -> None:
         if self.config["genome"] is not None:
             return
@@ -181,36 +156,6 @@ class Jobs:
             raise InputError(
                 f"configuration, genome: {needing[0]!r} needs a genome; give one, or use functions"
                 " for all concepts, controls and targets"
-            )
-
-    def _check_split(self) -> None:
-        split, genome = self.config["split"], self.config["genome"]
-        n, share = self.config["examples"]["per_concept"], split["test_fraction"]
-        names, tests = split["test_chromosomes"], test_size(n, share)
-        if min(tests, n - tests) < 2:
-            remedy = "raise it or" if tests < 2 else "lower it or raise"
-            raise InputError(
-                f"configuration, split.test_fraction: {share} leaves {tests} of {n} examples to"
-                f" test and {n - tests} to train, 2 or more of either are needed; {remedy}"
-                " examples.per_concept"
-            )
-        if names and genome is None:
-            raise InputError(
-                f"configuration, split.test_chromosomes: there is no genome that has {names[0]!r};"
-                " give one, or leave this out"
-            )
-        chromosomes = genome and genome["chromosomes"]
-        try:
-            split_by_chromosomes(split["by"], names, split["block_length"], chromosomes)
-        except InputError as error:
-            raise InputError(f"configuration, {error}") from None
-
-    def _check_cavs(self) -> None:
-        cavs = self.config["cavs"]
-        if cavs["norm"] == "l1" and cavs["classifier"] not in ("logistic", "sgd"):
-            raise InputError(
-                f"configuration, cavs.norm: found l1 with classifier {cavs['classifier']}, which"
-                " does not have it; use classifier logistic or sgd, or norm l2"
             )
 
     def set_definition(self, name: str) -> dict[str, Any]:
@@ -249,11 +194,26 @@ class Jobs:
         }
         return {name: chunk for name, chunk in chunks.items() if chunk}
 
+    def layer_nulls(self, model: str, layer: str) -> dict[str, list[Concept]]:
+        """Return the chunks of nulls of a layer, each with those of concepts wanted there."""
+        wanted = {concept.id for concept in self.layer_concepts(model, layer)}
+        found: dict[str, list[Concept]] = {}
+        for name, chunk in self.null_chunks.items():
+            own = [null for null in chunk if isinstance(null, NullMotif) and null.of in wanted]
+            found |= {name: [*own]} if own else {}
+        return found
+
     def batches(self, model: str, layer: str) -> dict[str, tuple[str, list[Concept]]]:
         """Return the batches of a layer: name, its chunk, its concepts.
 
-        A batch of one concept bears the concept's id.
+        A batch of one concept bears the concept's id, one of nulls the name of their chunk.
         """
+        nulls = self.layer_nulls(model, layer)
+        return self._concept_batches(model, layer) | {
+            name: (name, chunk) for name, chunk in nulls.items()
+        }
+
+    def _concept_batches(self, model: str, layer: str) -> dict[str, tuple[str, list[Concept]]]:
         size = self.config["jobs"]["concepts_per_job"]
         return {
             (part[0].id if size == 1 else f"{chunk}.{index:04d}"): (chunk, list(part))
@@ -272,6 +232,14 @@ class Jobs:
     def all_batches(self) -> list[str]:
         """Return the names of all batches of all layers."""
         return _unique(batch for place in self.places() for batch in self.batches(*place))
+
+
+def _chunks(concepts: Iterable[Concept], size: int, suffix: str) -> dict[str, tuple[Concept, ...]]:
+    return {
+        f"{name}{suffix}-{index:04d}": part
+        for name, group in groupby(concepts, key=lambda concept: concept.set)
+        for index, part in enumerate(_slices(tuple(group), size))
+    }
 
 
 def _slices(items: tuple[Concept, ...], size: int) -> list[tuple[Concept, ...]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .composition import gc_content
 from .errors import InputError
-from .genome import UNKNOWN, Genome
+from .genome import Genome
 from .regions import Regions
 from .splits import TEST, fold_of
 from .starts import StartRanges, random_regions
@@ -44,20 +45,6 @@ class SignalSets(NamedTuple):
     high_threshold: float
     low_threshold: float
     candidates: int
-
-
-def gc_content(codes: np.ndarray) -> np.ndarray:
-    """Return the share of G and C among the known bases.
-
-    Args:
-        codes: (n, L) uint8, A 0, C 1, G 2, T 3, anything else 4.
-
-    Returns:
-        (n,) float64; NaN for a sequence without known bases.
-    """
-    strong = np.count_nonzero((codes == 1) | (codes == 2), axis=1)
-    known = np.count_nonzero(codes < UNKNOWN, axis=1)
-    return np.where(known > 0, strong / np.maximum(known, 1), np.nan)
 
 
 def window_gc(regions: Regions, genome: Genome) -> np.ndarray:

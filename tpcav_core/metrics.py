@@ -7,11 +7,15 @@ one weighting at a time, and importing them takes longer than training a CAV.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 NAMES = ("precision", "recall", "f1", "accuracy", "auroc", "average_precision", "mcc")
 #: resamplings of a bootstrap interval
 DRAWS = 1000
+#: how many of them, the first, are kept of F1, for intervals of what is computed from several F1
+KEPT = 200
 LEVEL = 0.95
 
 
@@ -31,13 +35,17 @@ def classification_metrics(is_concept: np.ndarray, decision: np.ndarray) -> dict
     return {name: float(value[0]) for name, value in values.items()}
 
 
-def metric_intervals(
+def metric_draws(
     is_concept: np.ndarray, decision: np.ndarray, rng: np.random.Generator
-) -> dict[str, tuple[float, float]]:
-    """Return the 95 % bootstrap interval (percentiles) of each metric of `NAMES`.
+) -> dict[str, np.ndarray]:
+    """Return each metric of `NAMES` in `DRAWS` resamplings of the examples, (DRAWS,) float64.
 
     Examples are drawn again within either class, so the classifier and the class sizes are given:
-    the interval says how far a metric depends on which examples happen to test.
+    the draws say how far a metric depends on which examples happen to test. A stream in the same
+    state draws the same examples, by their number within the class, from classes of the same size.
+    So the draws of two classifiers that were tested on the same examples are paired, and those of
+    classifiers tested on other examples are as good as independent, since what they have in common
+    is the covariance of examples of equal number.
 
     Args:
         is_concept: (n,) bool; both classes are there.
@@ -45,12 +53,23 @@ def metric_intervals(
         rng: the random stream of the resamplings.
     """
     weights = (_resampled(int(side.sum()), rng) for side in (is_concept, ~is_concept))
-    tail = (1 - LEVEL) / 2
+    return _metrics(decision[is_concept], decision[~is_concept], *weights)
+
+
+def metric_intervals(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """Return the 95 % bootstrap interval of each metric from its `metric_draws`."""
     return {
         name: (float(low), float(high))
-        for name, values in _metrics(decision[is_concept], decision[~is_concept], *weights).items()
-        for low, high in (np.quantile(values, (tail, 1 - tail)),)
+        for name, values in draws.items()
+        for low, high in (interval(values),)
     }
+
+
+def interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the central 95 % of ``draws`` (..., b): lower and upper percentile, each (...,)."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, (tail, 1 - tail), axis=-1)
+    return low, high
 
 
 def _resampled(n: int, rng: np.random.Generator) -> np.ndarray:

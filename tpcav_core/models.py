@@ -15,6 +15,7 @@ from torch import nn
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
 from .layers import LayerCheck, LayerInfo, check_layer, get_layer, layer_output, list_layers
+from .randomised import randomise_weights
 from .strands import StrandAverage, check_reversible
 from .weights import load_state, read_pickled_module, read_state
 
@@ -58,6 +59,7 @@ class ModelSpec:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.
         reverse_complement: average the output over both strands, see `tpcav_core.strands`.
+        randomise: seed of a permutation of its weights, see `tpcav_core.randomised`; None: none.
         tracks: signal the model takes: by name, ``file`` (bigWig) and ``missing``, see `tracks`.
     """
 
@@ -75,6 +77,7 @@ class ModelSpec:
     batch_size: int = 64
     tracks: Mapping[str, Any] = field(default_factory=dict)
     reverse_complement: bool = False
+    randomise: int | None = None
 
     def __post_init__(self) -> None:
         self._check_values()
@@ -98,6 +101,11 @@ class ModelSpec:
             (("batch_size",), "a whole number above 0", _is_count(1)),
             (("window",), "a whole number above 0", lambda x: x is None or _is_count(1)(x)),
             (("output",), "a whole number, 0 or more", _is_count(0)),
+            (
+                ("randomise",),
+                "a whole number, 0 or more, or null",
+                lambda x: x is None or _is_count(0)(x),
+            ),
             (
                 ("kwargs", "tracks"),
                 "a mapping of names to values",
@@ -182,6 +190,8 @@ def load_model(spec: ModelSpec) -> nn.Module:
         else:
             state = read_state(spec.weights, spec.weights_format)
             load_state(model, state, spec.weights_prefix, spec.weights)
+    if spec.randomise is not None:
+        randomise_weights(model, spec.randomise)
     if spec.reverse_complement:
         model = StrandAverage(model, spec.inputs)
     return model.cpu().eval().requires_grad_(False)

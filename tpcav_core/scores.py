@@ -1,7 +1,8 @@
 """What the CAVs say about a target: does the output rise or fall along a concept's direction.
 
 Formulas: docs/method.md. Every statistic here is unchanged when the sign of a basis vector flips;
-``derivative`` and ``effect`` are unchanged by any rotation of the basis too.
+``derivative`` and ``effect`` are unchanged by any rotation of the basis too. What they are compared
+with, so that one can say more than that they differ from 0, is in `significance`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .basis import Scaling, embed
-from .directions import consensus
+from .directions import consensus, unit
+from .seeds import generator
+
+#: resamplings of a bootstrap interval, and its level
+DRAWS = 1000
+LEVEL = 0.95
 
 
 class LayerTargets(NamedTuple):
     """A target set at a layer, ready for any number of concepts.
 
     Attributes:
-        multipliers: σ∘m, (n, d) float32, in standardised coordinates.
-        attributions: the published |Δ| attributions ``a = m_e ∘ |e(x) − e(b)|``, (n, k + d).
+        multipliers: σ∘m, (n, d) float64, in standardised coordinates.
+        attributions: the published |Δ| attributions ``a = m_e ∘ |e(x) − e(b)|``, (n, k + d)
+            float64.
         components: V, (d, k).
     """
 
@@ -59,7 +66,7 @@ def layer_targets(
     # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
     embedded = np.concatenate([standardised @ components, standardised], axis=1)
     attributions = embedded * np.abs(embed(change, components))
-    return LayerTargets(standardised, attributions, components)
+    return LayerTargets(standardised.astype(float), attributions.astype(float), components)
 
 
 def derivative(targets: LayerTargets, cavs: np.ndarray) -> np.ndarray:
@@ -72,7 +79,7 @@ def derivative(targets: LayerTargets, cavs: np.ndarray) -> np.ndarray:
     Returns:
         (n, c) float64: change of the output per unit step along the concept's direction.
     """
-    return np.asarray(targets.multipliers.astype(float) @ cavs.T)
+    return np.asarray(targets.multipliers @ cavs.T)
 
 
 def effect(targets: LayerTargets, mean_differences: np.ndarray) -> np.ndarray:
@@ -85,7 +92,7 @@ def effect(targets: LayerTargets, mean_differences: np.ndarray) -> np.ndarray:
     Returns:
         (n, c) float64: first-order effect of putting the concept in, in units of the output.
     """
-    return np.asarray(targets.multipliers.astype(float) @ mean_differences.T)
+    return np.asarray(targets.multipliers @ mean_differences.T)
 
 
 def published_score(targets: LayerTargets, cavs: np.ndarray) -> list[PublishedScore]:
@@ -97,7 +104,7 @@ def published_score(targets: LayerTargets, cavs: np.ndarray) -> list[PublishedSc
         targets: n regions.
         cavs: (c, d), CAVs in standardised coordinates; their length does not matter.
     """
-    signs = np.sign(targets.attributions.astype(float) @ embed(cavs, targets.components).T)
+    signs = np.sign(targets.attributions @ embed(cavs, targets.components).T)
     n = len(signs)
     positive = (signs > 0).sum(axis=0) + 0.5 * (signs == 0).sum(axis=0)
     return [
@@ -106,42 +113,150 @@ def published_score(targets: LayerTargets, cavs: np.ndarray) -> list[PublishedSc
     ]
 
 
+class Resampling(NamedTuple):
+    """Resamplings of regions and control replicates, the same for all concepts of a target.
+
+    Attributes:
+        regions: (b, n) float64, how often each of n regions is in each, as a share of n.
+        seed: of the configuration; replicates are drawn again from it.
+        target: name of the target.
+    """
+
+    regions: np.ndarray
+    seed: int
+    target: str
+
+    def replicates(self, r: int) -> np.ndarray:
+        """Return (b, r) float64, the share that each of r replicates has in each resampling."""
+        rng = generator(self.seed, "scores", self.target, "replicates", r)
+        return _shares(rng.integers(0, r, (len(self.regions), r)), r)
+
+
+def resampling(n: int, seed: int, target: str, draws: int = DRAWS) -> Resampling:
+    """Draw the resamplings of a target of n regions."""
+    drawn = generator(seed, "scores", target, "regions").integers(0, n, (draws, n))
+    return Resampling(_shares(drawn, n), seed, target)
+
+
+def _shares(drawn: np.ndarray, n: int) -> np.ndarray:
+    """Return (b, n), how often each of n things was drawn (b, m), as a share of the draws."""
+    b, m = drawn.shape
+    numbers = (drawn + n * np.arange(b)[:, None]).ravel()
+    counts = np.bincount(numbers, minlength=b * n).reshape(b, n)
+    return np.asarray(counts / m)
+
+
+def score_concept(
+    cavs: np.ndarray,
+    mean_differences: np.ndarray,
+    targets: LayerTargets,
+    again: Resampling | None = None,
+) -> dict[str, Any]:
+    """Score one variant of a concept on a target; replicates of the control are joined.
+
+    Args:
+        cavs: (r, d), one for each control replicate, in standardised coordinates.
+        mean_differences: (r, d), of the same concept and controls.
+        targets: n regions.
+        again: resamplings for the intervals; None: no intervals.
+
+    Returns:
+        ``n_regions``; the published score of the consensus of the CAVs (`published_score`) and
+        ``published_mean``, its mean ``a·w``; ``derivative`` and ``effect``, averaged over regions,
+        each with ``_low`` and ``_high``, the ends of a 95 % bootstrap interval (percentiles) over
+        regions and replicates, and ``_sign_agreement``, the share of replicates that by themselves
+        have its sign; ``tcav_fraction``, the share of regions whose derivative is above 0.
+    """
+    joined = consensus(cavs)
+    by_region = derivative(targets, joined[None])[:, 0]
+    attributed = targets.attributions @ embed(joined[None], targets.components)[0]
+    units = unit(cavs)
+    # their mean over replicates is the consensus's: all are divided by the length of the mean CAV
+    length = float(np.linalg.norm(units.mean(axis=0))) or 1.0
+    each = {
+        "derivative": derivative(targets, units / length),
+        "effect": effect(targets, mean_differences),
+    }
+    row: dict[str, Any] = {
+        "n_regions": len(targets.multipliers),
+        **published_score(targets, joined[None])[0]._asdict(),
+        "published_mean": float(attributed.mean()),
+        "tcav_fraction": float((by_region > 0).mean() + (by_region == 0).mean() / 2),
+        "derivative": float(by_region.mean()),
+        "effect": float(each["effect"].mean()),
+    }
+    for name, values in each.items():
+        row[f"{name}_sign_agreement"] = float(
+            (np.sign(values.mean(axis=0)) == np.sign(row[name])).mean()
+        )
+        if again is not None:
+            row[f"{name}_low"], row[f"{name}_high"] = _interval(values, again)
+    return row
+
+
 def score_concepts(
     names: Sequence[tuple[str, str]],
     weights: np.ndarray,
     mean_differences: np.ndarray,
     targets: LayerTargets,
+    again: Resampling | None = None,
 ) -> list[dict[str, Any]]:
-    """Score every variant of every concept on a target; replicates of the control are joined.
+    """Score every variant of every concept on a target.
 
     Args:
         names: r pairs of concept and variant, one per CAV.
         weights: (r, d), CAVs in standardised coordinates.
         mean_differences: (r, d), of the same concepts and controls.
         targets: n regions.
+        again: resamplings for the intervals; None: no intervals.
 
     Returns:
-        A row of the table of scores per (concept, variant), in the order of ``names``: the
-        published score, ``derivative`` and ``effect`` averaged over regions.
+        A row of the table of scores per (concept, variant), in the order of ``names``: both names,
+        and what `score_concept` gives.
     """
-    groups = {
-        name: np.array([row for row, other in enumerate(names) if other == name])
-        for name in dict.fromkeys(names)
+    rows = []
+    for concept, variant in dict.fromkeys(names):
+        own = [row for row, name in enumerate(names) if name == (concept, variant)]
+        scores = score_concept(weights[own], mean_differences[own], targets, again)
+        rows.append({"concept": concept, "variant": variant, **scores})
+    return rows
+
+
+def _interval(values: np.ndarray, again: Resampling) -> tuple[float, float]:
+    """Return the bootstrap interval of the mean of ``values`` (n, r) over regions and replicates.
+
+    Of derivatives, all are in units of one length, that of the consensus: replicates that are drawn
+    several times agree with themselves, so that the length of each resampling's own consensus would
+    be larger and the interval would lie below the value.
+    """
+    means = ((again.regions @ values) * again.replicates(values.shape[1])).sum(axis=1)
+    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)
+
+
+def score_nulls(
+    cavs: np.ndarray, mean_differences: np.ndarray, targets: LayerTargets
+) -> dict[str, np.ndarray]:
+    """Score null CAVs, each a consensus already.
+
+    Args:
+        cavs: (c, d) unit CAVs.
+        mean_differences: (c, d), averaged over replicates.
+        targets: n regions.
+
+    Returns:
+        (c,) of each number that `score_concept` gives without intervals and agreement.
+    """
+    by_region = derivative(targets, cavs)
+    attributed = targets.attributions @ embed(cavs, targets.components).T
+    published = published_score(targets, cavs)
+    return {
+        **{
+            name: np.array([getattr(score, name) for score in published])
+            for name in PublishedScore._fields
+        },
+        "published_mean": attributed.mean(axis=0),
+        "tcav_fraction": (by_region > 0).mean(axis=0) + (by_region == 0).mean(axis=0) / 2,
+        "derivative": by_region.mean(axis=0),
+        "effect": targets.multipliers.mean(axis=0) @ mean_differences.T,
     }
-    cavs = np.stack([consensus(weights[rows]) for rows in groups.values()])
-    means = np.stack([mean_differences[rows].mean(axis=0) for rows in groups.values()])
-    derivatives = derivative(targets, cavs).mean(axis=0)
-    effects = effect(targets, means).mean(axis=0)
-    return [
-        {
-            "concept": concept,
-            "variant": variant,
-            "n_regions": len(targets.multipliers),
-            **published._asdict(),
-            "derivative": float(derivatives[index]),
-            "effect": float(effects[index]),
-        }
-        for index, ((concept, variant), published) in enumerate(
-            zip(groups, published_score(targets, cavs), strict=True)
-        )
-    ]

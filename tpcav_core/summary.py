@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
 from .metrics import NAMES
 
+_PLACE = ["model", "layer"]
+_CONCEPT = ["concept", "label", "source", "variant"]
+
+
+def _compared(statistic: str) -> list[str]:
+    return [f"{statistic}_p_random", f"{statistic}_p_permuted", f"{statistic}_q"]
+
+
 CONCEPT_COLUMNS = [
-    "model",
-    "layer",
-    "concept",
-    "label",
-    "source",
-    "variant",
+    *_PLACE,
+    *_CONCEPT,
     "n_concept",
     "n_control",
     *NAMES,
@@ -31,6 +34,11 @@ CONCEPT_COLUMNS = [
     "train_accuracy",
     "control",
     *(f"{name}_{end}" for name in NAMES for end in ("low", "high")),
+    "gc_change",
+    "null",
+    *_compared("f1"),
+    *_compared("auroc"),
+    "encoded",
 ]
 CAV_COLUMNS = [
     "model",
@@ -52,8 +60,7 @@ CAV_COLUMNS = [
     *(f"{part}_{name}" for part in ("validation", "train") for name in NAMES),
 ]
 SCORE_COLUMNS = [
-    "model",
-    "layer",
+    *_PLACE,
     "target",
     "concept",
     "label",
@@ -65,17 +72,80 @@ SCORE_COLUMNS = [
     "log_ratio",
     "derivative",
     "effect",
+    *(
+        f"{name}_{end}"
+        for name in ("derivative", "effect")
+        for end in ("low", "high", "sign_agreement")
+    ),
+    "published_mean",
+    "tcav_fraction",
+    "null",
+    *_compared("derivative"),
+    *_compared("effect"),
+    *_compared("log_ratio"),
+    "saturation",
+    "saturated",
+    "large_enough",
+    "used",
+    "direction",
+    "gc_change",
+    "effect_of_gc",
 ]
-SENSITIVITY_COLUMNS = [
+PLANTING_COLUMNS = [
     "model",
-    "layer",
     "concept",
     "label",
-    "f1_auc",
-    "information_content",
-    "information_content_gc",
-    "motif_length",
-    "sensitivity",
+    "variant",
+    "n_backgrounds",
+    "planting_effect",
+    "planting_effect_low",
+    "planting_effect_high",
+    "planting_positive",
+    "planting_effect_p_permuted",
+    "planting_effect_q",
+]
+METHOD_COLUMNS = [
+    *_PLACE,
+    "target",
+    "method",
+    "concept",
+    "label",
+    "variant",
+    *("f1", "auroc", "n_regions", "derivative", "effect", "tcav_fraction"),
+    *("fraction_positive", "log_ratio", "published_mean"),
+    *(
+        f"{name}_{end}"
+        for name in ("derivative", "effect", "log_ratio", "published_mean")
+        for end in ("p_permuted", "q")
+    ),
+]
+VERDICT_COLUMNS = [
+    *_PLACE,
+    "target",
+    "concept",
+    "label",
+    "variant",
+    "encoded",
+    "used",
+    "direction",
+    "verdict",
+    "f1",
+    "auroc",
+    "auroc_q",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "effect_q",
+    "derivative",
+    "derivative_q",
+    "planting_effect",
+    "planting_effect_q",
+    "effect_sign_agreement",
+    "large_enough",
+    "null",
+    "effect_of_gc",
+    "saturated",
+    "called_with_permuted_weights",
 ]
 
 
@@ -90,16 +160,15 @@ def cav_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     return _with_labels(cavs, catalogue, "control")[CAV_COLUMNS]
 
 
-def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return ``concepts.tsv``: test metrics, averaged over control replicates.
+def concept_metrics(cavs: pd.DataFrame) -> pd.DataFrame:
+    """Return what ``concepts.tsv`` is made of: test metrics, averaged over control replicates.
 
     The ends of intervals are averaged too: replicates share the concept's examples, so that their
     mean is hardly surer than each of them.
 
     Args:
         cavs: one row per (model, layer, concept, variant, replicate), with the columns of a file
-            of CAVs and ``cav_cosine``, the mean cosine between the replicates' CAVs.
-        catalogue: one row per concept: concept, label, source, control.
+            of CAVs.
     """
     keys = ["model", "layer", "concept", "variant"]
     groups = cavs.groupby(keys, sort=False)
@@ -108,7 +177,7 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     for name in NAMES:
         for end in ("low", "high"):
             table[f"{name}_{end}"] = groups[f"test_{name}_{end}"].mean()
-    for name in ("n_concept", "n_control", "cav_cosine"):
+    for name in ("n_concept", "n_control", "cav_cosine", "gc_change"):
         table[name] = groups[name].first()
     for name in ("cav_norm", "validation_f1", "validation_accuracy", "train_f1", "train_accuracy"):
         table[name] = groups[name].mean()
@@ -121,7 +190,7 @@ def concept_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
         )
         for _, group in groups
     ]
-    return _with_labels(table.reset_index(), catalogue, "control")[CONCEPT_COLUMNS]
+    return table.reset_index()
 
 
 def hyperparameters(classifier: str, norm: str, penalties: Iterable[float]) -> str:
@@ -135,59 +204,93 @@ def hyperparameters(classifier: str, norm: str, penalties: Iterable[float]) -> s
     return f"{classifier} penalty={norm} C={values}{unit}"
 
 
-def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return ``scores.tsv`` from the rows of all files of scores, labels added."""
-    return _with_labels(scores, catalogue)[SCORE_COLUMNS]
+def concept_table(concepts: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return ``concepts.tsv`` from metrics compared with nulls, labels added."""
+    return _with_labels(concepts, catalogue, "control")[CONCEPT_COLUMNS]
+
+
+def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
+    """Return ``scores.tsv`` from scores compared with nulls, labels added.
+
+    Args:
+        scores: of `verdicts.call_used`.
+        catalogue: one row per concept.
+        nulls: of `verdicts.null_summary`; says where fractions of positive regions are saturated.
+    """
+    keys = [*_PLACE, "target"]
+    random = nulls[nulls["null"] == "random"].sort_values("size").groupby(keys).last()
+    saturated = random[["saturation", "saturated"]].reset_index()
+    table = scores.merge(saturated, on=keys, how="left")
+    return _with_labels(table, catalogue)[SCORE_COLUMNS]
+
+
+def planting_table(planting: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return ``planting.tsv`` from planting effects compared with those of permuted motifs."""
+    return _with_labels(planting, catalogue).reindex(columns=PLANTING_COLUMNS)
+
+
+def method_table(methods: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return ``methods.tsv`` from the scores of each method compared with nulls."""
+    return _with_labels(methods, catalogue)[METHOD_COLUMNS]
+
+
+def verdict_table(
+    concepts: pd.DataFrame,
+    scores: pd.DataFrame,
+    planting: pd.DataFrame,
+    twins: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return ``verdicts.tsv``: what is encoded and what is used, the largest effect first.
+
+    Args:
+        concepts: ``concepts.tsv``.
+        scores: ``scores.tsv``.
+        planting: ``planting.tsv``; may be empty.
+        twins: what was called used of the models with permuted weights, where sanity checks ran:
+            ``called_with_permuted_weights`` says which verdicts the network's training is no
+            reason for.
+    """
+    keys = [*_PLACE, "concept", "variant"]
+    encoded = concepts[[*keys, "encoded", "f1", "auroc", "auroc_q"]]
+    direct = planting[["model", "concept", "variant", "planting_effect", "planting_effect_q"]]
+    table = scores.merge(encoded, on=keys, how="left")
+    table = table.merge(direct, on=["model", "concept", "variant"], how="left")
+    table["verdict"] = [
+        verdict(encoded=row.encoded, used=row.used, direction=row.direction)
+        for row in table.itertuples()
+    ]
+    table["called_with_permuted_weights"] = pd.NA
+    if twins is not None:
+        keys = [*_PLACE, "target", "concept", "variant"]
+        called = twins[[*keys, "used"]].set_index(keys)["used"]
+        table["called_with_permuted_weights"] = pd.MultiIndex.from_frame(table[keys]).map(called)
+    order = table["effect"].abs().sort_values(ascending=False, kind="stable").index
+    table = table.loc[order].sort_values([*_PLACE, "target", "variant"], kind="stable")
+    return table[VERDICT_COLUMNS].reset_index(drop=True)
+
+
+def null_values(scores: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return ``null_values.tsv``: the statistics of every null, for plots of their distributions.
+
+    Args:
+        scores: rows of all kinds; those of nulls are taken.
+        metrics: f1 and auroc of all kinds.
+    """
+    keys = [*_PLACE, "kind", "control", "size", "null", "concept", "variant"]
+    kinds = ("random", "permuted")
+    chosen, own = (table[table["kind"].isin(kinds)] for table in (scores, metrics))
+    chosen = chosen.reindex(columns=["target", *keys, "effect", "derivative", "log_ratio"])
+    own = own.reindex(columns=[*keys, "f1", "auroc"])
+    return chosen.merge(own, on=keys, how="left")
+
+
+def verdict(*, encoded: bool, used: bool, direction: str) -> str:
+    """Return the two verdicts in words."""
+    push = {"+": ", raises the output", "-": ", lowers the output"}.get(direction, "")
+    if used:
+        return ("encoded and used" if encoded else "used, not seen as encoded") + push
+    return "encoded, not seen as used" if encoded else "neither"
 
 
 def _with_labels(table: pd.DataFrame, catalogue: pd.DataFrame, *others: str) -> pd.DataFrame:
     return table.merge(catalogue[["concept", "label", "source", *others]], on="concept", how="left")
-
-
-def sensitivity_table(concepts: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return ``motif_sensitivity.tsv``: how readily a layer tells a motif, per concept.
-
-    ``f1_auc`` is the area under F1 over planted copies (trapezoid) divided by the range of copies;
-    with one count, its F1. ``sensitivity`` is the residual of ``f1_auc`` after a linear regression,
-    within a (model, layer), on the information content weighted by GC; it needs at least three
-    concepts whose information contents differ, else it is NaN.
-
-    Args:
-        concepts: the table of `concept_table`.
-        catalogue: concept, label, information_content, information_content_gc (bits),
-            motif_length (bp); concepts without a motif are left out.
-    """
-    facts = ["concept", "information_content", "information_content_gc", "motif_length"]
-    motifs = catalogue[catalogue["motif_length"].notna()][facts]
-    rows = [
-        {
-            **dict(zip(("model", "layer", "concept", "label"), key, strict=True)),
-            "f1_auc": area_over_counts(group["variant"].astype(float), group["f1"]),
-        }
-        for key, group in concepts.groupby(["model", "layer", "concept", "label"], sort=False)
-        if key[2] in set(motifs["concept"])
-    ]
-    table = pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS[:5]).merge(motifs, on="concept")
-    table["sensitivity"] = np.nan
-    for _, group in table.groupby(["model", "layer"]):
-        table.loc[group.index, "sensitivity"] = residual(
-            group["information_content_gc"].to_numpy(), group["f1_auc"].to_numpy()
-        )
-    return table[SENSITIVITY_COLUMNS]
-
-
-def area_over_counts(counts: pd.Series, f1: pd.Series) -> float:
-    """Return the trapezoidal mean of ``f1`` over ``counts``, in any order of rows."""
-    order = np.argsort(counts.to_numpy())
-    x, y = counts.to_numpy()[order], f1.to_numpy()[order]
-    if len(x) == 1:
-        return float(y[0])
-    return float(np.trapezoid(y, x) / (x[-1] - x[0]))
-
-
-def residual(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the residuals of the least-squares line of ``y`` on ``x``; NaN if there is none."""
-    if len(x) < 3 or np.ptp(x) == 0:
-        return np.full(len(x), np.nan)
-    slope, intercept = np.polyfit(x, y, 1)
-    return np.asarray(y - (slope * x + intercept))

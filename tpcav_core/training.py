@@ -16,6 +16,7 @@ import numpy as np
 from . import cavs, grams, metrics
 from .classifiers import Classifier
 from .coordinates import Coordinates, Dual, Primal
+from .directions import replicate_cosine
 from .seeds import generator
 from .splits import TEST
 
@@ -79,9 +80,10 @@ def train_variant(
 
     Returns:
         A row of the table of CAVs per replicate: ``concept``, ``variant``, ``replicate``; numbers
-        of examples and folds; ``penalty``, ``relative_penalty``, ``intercept``, ``cav_norm``; each
-        metric of `metrics.NAMES` with the prefix ``test_`` (final classifier, test part; with the
-        suffixes ``_low`` and ``_high`` its interval), ``validation_`` (training part, each fold by
+        of examples and folds; ``penalty``, ``relative_penalty``, ``intercept``, ``cav_norm``;
+        ``cav_cosine``, the mean cosine between the replicates' CAVs; each metric of
+        `metrics.NAMES` with the prefix ``test_`` (final classifier, test part; with the suffixes
+        ``_low`` and ``_high`` its interval), ``validation_`` (training part, each fold by
         classifiers that did not see it) and ``train_`` (final classifier, training part);
         ``weights`` (d,) and ``mean_difference`` (d,) float64, in standardised coordinates.
 
@@ -100,8 +102,9 @@ def train_variant(
         fit = cavs.fit_cav(coordinates, is_concept, folds, classifier, rng=rng, name=name[0])
         fits.append(_Fit(part, fit, is_concept, folds))
     weights, means = _directions(fits, examples.z, control)
+    cosine = replicate_cosine(weights)
     return [
-        _row(name, one, seed) | {"weights": weight, "mean_difference": mean}
+        _row(name, one, seed) | {"cav_cosine": cosine, "weights": weight, "mean_difference": mean}
         for one, weight, mean in zip(fits, weights, means, strict=True)
     ]
 
@@ -136,7 +139,11 @@ class _Fit(NamedTuple):
     folds: np.ndarray
 
 
-def _parts(examples: Examples, control: Control) -> Iterator[_Part]:
+def used_parts(examples: Examples, control: Control) -> Iterator[_Part]:
+    """Yield, replicate by replicate, the examples of a control that a concept is told apart from.
+
+    Of a replicate these are in training and test at most as many as the concept has.
+    """
     first = 0
     for replicate, others in control.folds.items():
         kept = _balanced(examples.folds, others)
@@ -149,7 +156,7 @@ def _by_features(examples: Examples, control: Control) -> Iterator[tuple[_Part, 
     others = np.concatenate([batch.copy() for batch in control.rows()])
     wide = examples.z.shape[1] > 2 * len(examples.z)
     kind = np.float32 if wide else np.float64
-    for part in _parts(examples, control):
+    for part in used_parts(examples, control):
         yield part, Primal(np.concatenate([examples.z, others[part.rows]]).astype(kind, copy=False))
 
 
@@ -157,7 +164,7 @@ def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[_
     """Yield each replicate, with concept and control by their inner products."""
     own = grams.inner_products(examples.z, examples.z)
     cross = grams.cross_gram(examples.z, control.rows())
-    for part in _parts(examples, control):
+    for part in used_parts(examples, control):
         side = cross[:, part.rows]
         theirs = control.gram(part.replicate)[np.ix_(part.kept, part.kept)]
         yield part, Dual(np.block([[own, side], [side.T, theirs]]))
@@ -218,9 +225,11 @@ def _row(name: tuple[str, str], one: _Fit, seed: int) -> dict[str, Any]:
     ):
         values = metrics.classification_metrics(is_concept[rows], decision[rows])
         row |= {f"{side}_{key}": value for key, value in values.items()}
-    rng = generator(seed, "cavs", *names, "bootstrap")
-    intervals = metrics.metric_intervals(is_concept[test], fit.decision[test], rng)
-    for key, (low, high) in intervals.items():
+    # one stream for all variants and replicates: they are resampled alike, so draws are paired
+    rng = generator(seed, "cavs", name[0], "bootstrap")
+    draws = metrics.metric_draws(is_concept[test], fit.decision[test], rng)
+    for key, (low, high) in metrics.metric_intervals(draws).items():
         row |= {f"test_{key}_low": low, f"test_{key}_high": high}
+    row["f1_draws"] = draws["f1"][: metrics.KEPT].astype(np.float32)
     log.info("%s %s against %s: test F1 %.3f", *names, row["test_f1"])
     return row

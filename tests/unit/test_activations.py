@@ -8,8 +8,15 @@ import torch
 from torch import nn
 
 from tpcav_core import vectors
-from tpcav_core.activations import layer_activations, recipe_inputs, spread_sample, to_table
+from tpcav_core.activations import (
+    layer_activations,
+    recipe_gc,
+    recipe_inputs,
+    spread_sample,
+    to_table,
+)
 from tpcav_core.catalogue import MotifConcept
+from tpcav_core.composition import gc_content
 from tpcav_core.concepts import Recipe, realise
 from tpcav_core.controls import control_recipes
 from tpcav_core.errors import InputError
@@ -139,13 +146,39 @@ def test_the_sample_never_exceeds_its_bound_or_a_group():
 def test_the_table_keeps_every_value(model, toy_genome, toy_sampling, own):
     ((_, control),) = control_recipes("random", 1, Setting(toy_genome, toy_sampling()))
     values = all_of(model, "4", one_hot_of(control, toy_genome, 32))
-    table = to_table(vectors.Group("random", "0", own), control.folds, values)
+    gc = np.linspace(0, 1, 60)
+    table = to_table(vectors.Group("random", "0", own), control.folds, gc, values)
     np.testing.assert_array_equal(vectors.to_matrix(table["activation"]), values)
     np.testing.assert_array_equal(table["fold"].to_numpy(), control.folds)
+    np.testing.assert_array_equal(table["gc"].to_numpy(), gc.astype(np.float32))
     assert table["example"].to_pylist() == list(range(60))
     assert set(table["concept"].to_pylist()) == {"random"}
     assert set(table["variant"].to_pylist()) == {"0"}
     assert table["control"].to_pylist() == [own] * 60
+
+
+def test_the_gc_content_is_that_of_the_sequences_with_what_is_planted(recipe, toy_genome):
+    codes = realise(recipe, toy_genome)
+    known = (codes < 4).sum(axis=1)
+    expected = ((codes == 1) | (codes == 2)).sum(axis=1) / known
+    np.testing.assert_allclose(recipe_gc(recipe, toy_genome), expected)
+    # what is planted counts
+    bare = recipe._replace(sites=None)
+    assert (recipe_gc(bare, toy_genome) != expected).any()
+    np.testing.assert_array_equal(
+        recipe_gc(bare, toy_genome), gc_content(realise(bare, toy_genome))
+    )
+
+
+def test_without_a_sequence_the_gc_content_is_not_known(recipe, toy_genome):
+    call = Recipe(None, np.zeros(7, np.int16), call="{}")
+    for found, n in (
+        (recipe_gc(call, toy_genome), 7),
+        (recipe_gc(call, None), 7),
+        (recipe_gc(recipe, None), len(recipe.folds)),
+    ):
+        assert found.shape == (n,)
+        assert np.isnan(found).all()
 
 
 class Signal:

@@ -49,7 +49,13 @@ CLASSIFIERS = {
 }
 IDS = ["A_one_x", "B_two", "C.three"]
 #: names of command lines in `Work` that are another use of a step
-STEP_OF = {"controls": "concepts", "control activations": "activations", "sample": "activations"}
+STEP_OF = {
+    "controls": "concepts",
+    "pool": "concepts",
+    "control activations": "activations",
+    "pool activations": "activations",
+    "sample": "activations",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +144,15 @@ class Work:
                 "controls": {"name": "random", "replicates": 2, "definition": {"source": "random"}},
                 "output": p("controls.parquet"),
             },
+            "pool": {
+                **recipes,
+                "controls": {
+                    "name": "random.pool",
+                    "replicates": 1,
+                    "definition": {"source": "random"},
+                },
+                "output": p("pool.parquet"),
+            },
             "catalogue": {
                 "concepts": {"s": self.set},
                 "recipes": [["m", p("controls.parquet"), p("concepts.parquet")]],
@@ -152,6 +167,11 @@ class Work:
                 **model,
                 "recipes": [p("controls.parquet")],
                 "output": p("control_activations.parquet"),
+            },
+            "pool activations": {
+                **model,
+                "recipes": [p("pool.parquet")],
+                "output": p("pool_activations.parquet"),
             },
             "sample": {
                 **model,
@@ -184,6 +204,28 @@ class Work:
                 "threads": 1,
                 "output": p("cavs.parquet"),
             },
+            "nulls": {
+                "activations": [
+                    p("control_activations.parquet"),
+                    p("pool_activations.parquet"),
+                ],
+                "scaling": p("scaling.parquet"),
+                "name": "random",
+                "count": 6,
+                "sizes": [EXAMPLES],
+                "replicates": 2,
+                "seed": 1,
+                "output": p("nulls.parquet"),
+            },
+            "similarity": {"cavs": [p("cavs.parquet")], "output": p("similarity.parquet")},
+            "planting": {
+                "model": self.model,
+                "threads": 1,
+                "genome": p("genome.pt"),
+                "recipes": p("concepts.parquet"),
+                "seed": 1,
+                "output": p("planting.parquet"),
+            },
             "attributions": {
                 **model,
                 "target": {"name": "t", **self.target},
@@ -193,6 +235,10 @@ class Work:
             },
             "scores": {
                 "cavs": [p("cavs.parquet")],
+                "nulls": [p("nulls.parquet")],
+                "target": "t",
+                "control": p("control_activations.parquet"),
+                "seed": 1,
                 "attributions": p("attributions.pt"),
                 "scaling": p("scaling.parquet"),
                 "components": p("components.pt"),
@@ -203,6 +249,9 @@ class Work:
                 "catalogue": p("catalogue.parquet"),
                 "cavs": [["m", self.layer, p("cavs.parquet")]],
                 "scores": [["m", self.layer, "t", p("scores.parquet")]],
+                "nulls": [["m", self.layer, p("nulls.parquet")]],
+                "similarity": [["m", self.layer, p("similarity.parquet")]],
+                "planting": [["m", p("planting.parquet")]],
                 "output": p("summary"),
             },
         }
@@ -304,7 +353,10 @@ def test_every_table_has_its_rows(done):
     assert abs(sensitivity["sensitivity"].sum()) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["concepts", "cavs", "scores", "motif_sensitivity"])
+TABLES = ["verdicts", "concepts", "cavs", "scores", "planting", "motif_sensitivity"]
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_the_parquet_table_beside_holds_the_same(done, name):
     text = tsv(done.path(f"summary/{name}.tsv"))
     table = files.read_parquet(done.path(f"summary/{name}.parquet"), "table").to_pandas()
@@ -319,7 +371,7 @@ def test_the_parquet_table_beside_holds_the_same(done, name):
 def test_a_second_run_gives_the_same_bytes(done, tmp_path, toy_fasta, toy_meme, toy_network):
     again = Work(tmp_path / "again", toy_fasta, toy_meme, toy_network)
     again.run_all()
-    for name in ("concepts", "cavs", "scores", "motif_sensitivity"):
+    for name in TABLES:
         left, right = (Path(w.path(f"summary/{name}.tsv")).read_bytes() for w in (done, again))
         assert left == right
 
@@ -461,7 +513,8 @@ def test_an_own_control_gives_the_cavs_of_the_same_rows_as_a_shared_one(work, co
         part = source.read_row_group(index)
         values = vectors.to_matrix(part["activation"])
         folds = part["fold"].to_numpy()
-        table = activations.to_table(vectors.Group("shared", name.control), folds, values)
+        gc = part["gc"].to_numpy()
+        table = activations.to_table(vectors.Group("shared", name.control), folds, gc, values)
         schema = files.parquet_schema(table.schema, "activations", {})
         writer = writer or pq.ParquetWriter(shared, schema, **vectors.WRITE_OPTIONS)
         writer.write_table(pa.table(table.columns, schema=schema))
@@ -503,7 +556,9 @@ def test_targets_of_a_function_are_attributed_like_regions(work):
     assert "targets" not in content
     assert work.run("scores") == 0
     found = files.read_parquet(work.path("scores.parquet"), "scores").to_pandas()
-    assert set(found["n_regions"]) == {9}
+    assert set(found["n_regions"].dropna()) == {9}
+    # nulls are scored on the same targets
+    assert (found["n_positive"] + found["n_negative"] == 9).all()
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)
@@ -572,7 +627,8 @@ def test_scores_follow_from_the_files_before_them(done):
     a = m_e * np.abs(embed(z[0], V) - embed(z[1], V))
     table = files.read_parquet(done.path("cavs.parquet"), "cavs").to_pandas()
     scores = files.read_parquet(done.path("scores.parquet"), "scores").to_pandas()
-    for _, row in scores.iterrows():
+    assert scores["null"].notna().sum() == 6
+    for _, row in scores[scores["null"].isna()].iterrows():
         group = table[(table["concept"] == row["concept"]) & (table["variant"] == row["variant"])]
         w = np.stack([np.frombuffer(value, "<f4") for value in group["weights"]]).astype(float)
         mean = np.stack([np.frombuffer(value, "<f4") for value in group["mean_difference"]])
@@ -620,7 +676,7 @@ def test_show_prints_each_concept_once_largest_effect_first(done, capsys):
     largest = largest.loc[largest["effect"].abs().sort_values(ascending=False).index]
     assert main(["show", str(done.folder), "--top", "2"]) == 0
     out = capsys.readouterr().out
-    assert "m, layer 4, target t: 13 regions" in out
+    assert "m, layer 4, target t\n" in out
     found = [
         line.split() for line in out.splitlines() if line.strip().startswith(("A:", "B,", "C."))
     ]
@@ -631,7 +687,7 @@ def test_show_prints_each_concept_once_largest_effect_first(done, capsys):
 
 def test_show_without_results_says_so(tmp_path, capsys):
     assert main(["show", str(tmp_path)]) == 2
-    assert "concepts.tsv: no such file; run the workflow first" in capsys.readouterr().err
+    assert "verdicts.tsv: no such file; run the workflow first" in capsys.readouterr().err
 
 
 # --- bad input: one line, exit status 2, nothing half-written -------------------------------

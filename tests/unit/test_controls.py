@@ -12,12 +12,13 @@ import yaml
 
 from tests.conftest import WINDOW
 from tpcav_core.catalogue import read_catalogue
+from tpcav_core.composition import gc_content
 from tpcav_core.concepts import realise, to_table
 from tpcav_core.config import checked
-from tpcav_core.controls import OWN, check_control, control_recipes, own_control, shared_control
+from tpcav_core.controls import check_control, control_recipes, own_control, shared_control
 from tpcav_core.errors import InputError
 from tpcav_core.genome import LETTERS, decode, encode, reverse_complement
-from tpcav_core.matching import gc_content
+from tpcav_core.names import OWN
 from tpcav_core.sampling import draw_windows
 from tpcav_core.sources import Setting
 from tpcav_core.splits import TEST

@@ -35,3 +35,9 @@ def test_lengths_and_the_order_of_replicates_do_not_count(seed):
     # the mean of all cosines is the squared length of the mean direction, the n of 1 included
     mean = np.square(unit(cavs).mean(axis=0)).sum()
     assert replicate_cosine(cavs) == pytest.approx((16 * mean - 4) / 12)
+
+
+def test_many_concepts_at_once_are_each_alone():
+    cavs = np.random.default_rng(3).normal(size=(5, 4, 7))
+    np.testing.assert_allclose(consensus(cavs), [consensus(part) for part in cavs])
+    np.testing.assert_allclose(unit(cavs), [unit(part) for part in cavs])

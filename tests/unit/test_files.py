@@ -131,10 +131,11 @@ def test_a_file_of_another_format_is_named(tmp_path, monkeypatch, reader):
             files.write_parquet(TABLE, path, "cavs", {})
         else:
             files.save_tensors({}, path, "cavs", {})
-    unusable(reader, path, "cavs", "cavs format 7", f"version {__version__}", "cavs format 2")
+    now = f"cavs format {files.FORMATS['cavs']}"
+    unusable(reader, path, "cavs", "cavs format 7", f"version {__version__}", now)
 
 
-@pytest.mark.parametrize("kind", ["cavs", "gram", "activations"])
+@pytest.mark.parametrize("kind", ["cavs", "gram", "activations", "scores"])
 def test_a_file_of_an_older_format_is_not_read(tmp_path, monkeypatch, kind):
     path, now = tmp_path / "file", files.FORMATS[kind]
     with monkeypatch.context() as patch:

@@ -93,7 +93,8 @@ def write_activations(path, parts, group_rows):
     writer = None
     for name, values in parts.items():
         folds = np.zeros(len(values), np.int16)
-        table = activations.to_table(vectors.Group("random", name), folds, values)
+        gc = np.full(len(values), 0.4)
+        table = activations.to_table(vectors.Group("random", name), folds, gc, values)
         schema = files.parquet_schema(table.schema, "activations", {})
         writer = writer or pq.ParquetWriter(path, schema, **vectors.WRITE_OPTIONS)
         writer.write_table(pa.table(table.columns, schema=schema), row_group_size=group_rows)

@@ -35,6 +35,7 @@ def config(toy_meme):
             "n": {"factory": "package.net:build", "weights": None, "window": 80, "layers": ["a"]},
         },
         "concepts": {"first": motifs, "second": {**motifs, "prefix": "second_"}},
+        "statistics": {"permutations_per_motif": 0},
         "targets": {"t": {"regions": "random", "n": 5}},
     }
     return checked(given, SCHEMA)
@@ -73,6 +74,30 @@ def test_every_wanted_concept_is_in_one_chunk_and_one_batch(config, per_chunk, p
             assert set(part) <= set(chunks[chunk])
             if per_batch == 1:
                 assert name == part[0].id
+
+
+@pytest.mark.parametrize("per_chunk", [1, 2, 100])
+def test_nulls_are_apart_from_concepts_and_follow_them_to_their_layers(config, per_chunk):
+    plain = with_sizes(config, per_chunk, 1)
+    config["statistics"]["permutations_per_motif"] = 2
+    jobs = with_sizes(config, per_chunk, 1)
+    # nothing that concepts are made in changes
+    assert jobs.concepts == plain.concepts
+    assert jobs.chunks == plain.chunks
+    nulls = [null for chunk in jobs.null_chunks.values() for null in chunk]
+    assert [null.id for null in nulls] == [f"{name}.null000{k}" for name in ALL for k in (0, 1)]
+    for place in jobs.places():
+        assert jobs.layer_chunks(*place) == plain.layer_chunks(*place)
+        wanted = {concept.id for concept in jobs.layer_concepts(*place)}
+        chunks = jobs.layer_nulls(*place)
+        assert [n for chunk in chunks.values() for n in chunk] == [
+            n for n in nulls if n.of in wanted
+        ]
+        batches = jobs.batches(*place)
+        own = {name: part for name, (_, part) in batches.items() if name in jobs.null_chunks}
+        assert own == chunks
+        others = {name: part for name, part in batches.items() if name not in own}
+        assert others == plain.batches(*place)
 
 
 def test_layers_have_the_concepts_of_their_patterns(config):

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from tpcav_core.metrics import DRAWS, NAMES, classification_metrics, metric_intervals
+from tpcav_core.metrics import (
+    DRAWS,
+    KEPT,
+    NAMES,
+    classification_metrics,
+    interval,
+    metric_draws,
+    metric_intervals,
+)
 
 # 3 concept, 5 control; called the concept: 2 right, 1 wrong
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0], bool)
@@ -94,7 +102,7 @@ def test_an_interval_is_that_of_resampled_examples():
     rng = np.random.default_rng(3)
     is_concept = np.arange(150) < 60
     decision = rng.normal(size=150) + 0.8 * is_concept - 0.3
-    found = metric_intervals(is_concept, decision, np.random.default_rng(1))
+    found = metric_intervals(metric_draws(is_concept, decision, np.random.default_rng(1)))
     drawn = []
     for _ in range(DRAWS):
         rows = np.concatenate([rng.integers(0, 60, 60), rng.integers(60, 150, 90)])
@@ -111,14 +119,52 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     truth, covered = 0.7602, 0
     for _ in range(200):
         decision = rng.normal(size=200) + is_concept
-        low, high = metric_intervals(is_concept, decision, rng)["auroc"]
+        low, high = interval(metric_draws(is_concept, decision, rng)["auroc"])
         covered += low <= truth <= high
     assert 0.90 <= covered / 200 <= 0.985
 
 
-def test_the_same_stream_gives_the_same_interval():
+def test_the_same_stream_gives_the_same_draws():
     first, same, other = (
-        metric_intervals(LABELS, DECISION, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        metric_draws(LABELS, DECISION, np.random.default_rng(seed)) for seed in (1, 1, 2)
     )
-    assert first == same
-    assert first != other
+    assert tuple(first) == NAMES
+    assert 0 < KEPT <= DRAWS
+    for name, values in first.items():
+        assert values.shape == (DRAWS,)
+        np.testing.assert_array_equal(values, same[name])
+    assert (first["f1"] != other["f1"]).any()
+
+
+def test_an_interval_leaves_out_as_much_below_as_above():
+    draws = np.arange(1001.0)
+    low, high = interval(draws)
+    assert (low, high) == (pytest.approx(25), pytest.approx(975))
+    low, high = interval(np.stack([draws[::-1], 2 * draws]))
+    np.testing.assert_allclose(low, [25, 50])
+    np.testing.assert_allclose(high, [975, 1950])
+    assert metric_intervals({"f1": draws, "mcc": -draws}) == {
+        "f1": pytest.approx((25, 975)),
+        "mcc": pytest.approx((-975, -25)),
+    }
+
+
+def f1_draws(is_concept, decision):
+    return metric_draws(is_concept, decision, np.random.default_rng(4))["f1"]
+
+
+def test_draws_of_classifiers_are_paired_by_the_examples_they_share():
+    rng = np.random.default_rng(8)
+    is_concept = np.arange(400) < 200
+    decision = rng.normal(size=400) + is_concept - 0.5
+    draws = f1_draws(is_concept, decision)
+    # the order within a class counts, not which class comes first
+    backward = np.roll(np.arange(400), 200)
+    np.testing.assert_array_equal(f1_draws(is_concept[backward], decision[backward]), draws)
+    mixed = np.concatenate([rng.permutation(200), np.arange(200, 400)])
+    assert (f1_draws(is_concept, decision[mixed]) != draws).any()
+    # the same examples, and others
+    alike = f1_draws(is_concept, decision + 0.1 * rng.normal(size=400))
+    apart = f1_draws(is_concept, rng.normal(size=400) + is_concept - 0.5)
+    assert np.corrcoef(draws, alike)[0, 1] > 0.8
+    assert abs(np.corrcoef(draws, apart)[0, 1]) < 0.25

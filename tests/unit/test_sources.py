@@ -17,12 +17,12 @@ import yaml
 
 from tests.conftest import WINDOW
 from tpcav_core.catalogue import read_catalogue, read_set, resolved
+from tpcav_core.composition import gc_content
 from tpcav_core.concepts import from_table, realise, to_table
 from tpcav_core.config import checked
 from tpcav_core.controls import own_control, shared_control
 from tpcav_core.errors import InputError
 from tpcav_core.genome import decode, encode, read_genome, reverse_complement
-from tpcav_core.matching import gc_content
 from tpcav_core.regions import Regions
 from tpcav_core.sampling import draw_folds, window_sampling
 from tpcav_core.seeds import generator

@@ -6,18 +6,17 @@ import pytest
 
 from tpcav_core.classifiers import GRIDS
 from tpcav_core.metrics import NAMES
+from tpcav_core.sensitivity import SENSITIVITY_COLUMNS
 from tpcav_core.summary import (
     CAV_COLUMNS,
     CONCEPT_COLUMNS,
     SCORE_COLUMNS,
-    SENSITIVITY_COLUMNS,
-    area_over_counts,
     cav_table,
+    concept_metrics,
     concept_table,
     hyperparameters,
-    residual,
     score_table,
-    sensitivity_table,
+    verdict,
 )
 
 CATALOGUE = pd.DataFrame(
@@ -69,6 +68,7 @@ def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", pena
                 "penalty": penalty / 64,
                 "relative_penalty": penalty,
                 "cav_cosine": 0.5,
+                "gc_change": 0.01,
                 **{
                     f"{part}_{name}{end}": value + by + (0 if name == "f1" else place / 100)
                     for part, end, by in PARTS
@@ -78,6 +78,13 @@ def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", pena
             for index, (value, penalty) in enumerate(zip(f1, penalties, strict=True))
         ]
     )
+
+
+def concepts_of(cavs):
+    """concepts.tsv without nulls: nothing is compared, nothing is called."""
+    compared = {name: np.nan for name in CONCEPT_COLUMNS if name.endswith(("_random", "_permuted"))}
+    compared |= {"f1_q": np.nan, "auroc_q": np.nan, "null": "none", "encoded": False}
+    return concept_table(concept_metrics(cavs).assign(**compared), CATALOGUE)
 
 
 #: the contract of the result tables
@@ -111,7 +118,7 @@ def test_the_columns_of_the_contract_come_first_and_in_order(table, columns):
 
 
 def test_a_row_of_concepts_is_the_mean_over_replicates():
-    table = concept_table(cav_rows(penalties=[0.1, 10.0]), CATALOGUE)
+    table = concepts_of(cav_rows(penalties=[0.1, 10.0]))
     assert list(table.columns) == CONCEPT_COLUMNS
     (row,) = table.to_dict("records")
     assert (row["label"], row["source"], row["variant"]) == ("A/1", "motifs", "2")
@@ -151,7 +158,7 @@ def test_hyperparameters_name_the_classifier_and_the_penalty_of_each_replicate(
     assert hyperparameters(classifier, norm, penalties) == expected
     cavs = cav_rows(f1=[0.5] * len(penalties), penalties=penalties)
     cavs = cavs.assign(classifier=classifier, norm=norm)
-    assert concept_table(cavs, CATALOGUE)["hyperparameters"].tolist() == [expected]
+    assert concepts_of(cavs)["hyperparameters"].tolist() == [expected]
 
 
 def test_every_kind_of_classifier_has_its_hyperparameters():
@@ -176,7 +183,7 @@ def test_the_table_of_cavs_has_a_row_for_each_with_what_it_was_given():
     assert table["label"].tolist() == ["B/2", "B/2", "no motif", "A/1"]
     assert table["control"].tolist() == ["random", "random", "gc_matched", "random"]
     # all that is known of a CAV but what is other in every layer and control, or of them together
-    left_out = {"intercept", "cav_cosine", "n_concept", "n_control"}
+    left_out = {"intercept", "cav_cosine", "gc_change", "n_concept", "n_control"}
     assert set(cavs.columns) - set(table.columns) == left_out
 
 
@@ -191,7 +198,7 @@ def test_models_layers_and_variants_stay_apart_in_the_order_given():
         ],
         ignore_index=True,
     )
-    table = concept_table(cavs, CATALOGUE)
+    table = concepts_of(cavs)
     rows = table[["model", "layer", "concept", "variant"]].to_numpy().tolist()
     assert rows == [
         ["m", "l", "b", "4"],
@@ -204,86 +211,43 @@ def test_models_layers_and_variants_stay_apart_in_the_order_given():
 
 
 def test_scores_get_their_labels_and_keep_their_rows():
-    numbers = dict(zip(SCORE_COLUMNS[6:], range(7), strict=True))
+    own = [name for name in SCORE_COLUMNS[6:] if not name.startswith("saturat")]
+    numbers = dict(zip(own, range(len(own)), strict=True))
     rows = [
         {"model": "m", "layer": "l", "target": t, "concept": c, "variant": "2", **numbers}
         for t in ("t", "u")
         for c in ("b", "a")
     ]
-    table = score_table(pd.DataFrame(rows), CATALOGUE)
+    nulls = pd.DataFrame(
+        {
+            "model": "m",
+            "layer": "l",
+            "target": ["t", "t", "t"],
+            "null": ["random", "random", "permuted"],
+            "size": [50, 100, np.nan],
+            "saturation": [0.9, 0.25, 0.5],
+            "saturated": [True, True, True],
+        }
+    )
+    table = score_table(pd.DataFrame(rows), CATALOGUE, nulls)
     assert list(table.columns) == SCORE_COLUMNS
     assert table["label"].tolist() == ["B/2", "A/1", "B/2", "A/1"]
     assert table["target"].tolist() == ["t", "t", "u", "u"]
-    assert table[list(numbers)].to_numpy().tolist() == [list(numbers.values())] * 4
+    assert table[own].to_numpy().tolist() == [list(numbers.values())] * 4
+    # the nulls with as many examples as asked for say whether fractions are saturated
+    assert table["saturation"].tolist()[:2] == [0.25, 0.25]
+    assert table["saturation"].isna().tolist() == [False, False, True, True]
 
 
-def test_the_area_is_that_of_trapezoids_over_the_range():
-    # (0.2 + 0.6)/2 * 2 + (0.6 + 1.0)/2 * 4 = 4, over 6
-    counts, f1 = pd.Series([2.0, 4.0, 8.0]), pd.Series([0.2, 0.6, 1.0])
-    assert area_over_counts(counts, f1) == pytest.approx(4 / 6)
-    order = [2, 0, 1]
-    assert area_over_counts(counts[order], f1[order]) == pytest.approx(4 / 6)
-    assert area_over_counts(pd.Series([5.0]), pd.Series([0.4])) == 0.4
-    assert area_over_counts(counts, pd.Series([0.7] * 3)) == pytest.approx(0.7)
-
-
-def test_counts_are_numbers_and_not_text():
-    # as text "12" would come before "4"
-    cavs = pd.concat([cav_rows("a", v, (f,)) for v, f in (("12", 1.0), ("4", 0.0), ("8", 0.0))])
-    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
-    assert table["f1_auc"].tolist() == [pytest.approx(0.25)]
-
-
-def test_the_residual_is_what_a_line_leaves():
-    x = np.array([0.0, 1.0, 2.0])
-    np.testing.assert_allclose(residual(x, 3 * x + 1), 0, atol=1e-12)
-    # least squares through (0, 0), (1, 1), (2, 0) is flat at 1/3
-    np.testing.assert_allclose(residual(x, np.array([0.0, 1.0, 0.0])), [-1 / 3, 2 / 3, -1 / 3])
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, 20))
-    left = residual(x, y)
-    assert abs(left.sum()) < 1e-9
-    assert abs(left @ x) < 1e-9
-
-
-@pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0], [2.0, 2.0, 2.0]])
-def test_where_there_is_no_line_the_residual_is_nan(x):
-    values = residual(np.array(x), np.arange(len(x), dtype=float))
-    assert len(values) == len(x)
-    assert np.isnan(values).all()
-
-
-def test_the_sensitivity_table_by_hand():
-    cavs = pd.concat(
-        [
-            cav_rows(concept, variant, (f1,), layer=layer)
-            for layer, height in (("l", 1.0), ("k", 0.5))
-            for concept, peak in (("a", 0.0), ("b", 0.9), ("c", 0.0))
-            for variant, f1 in (("2", height * peak), ("4", height * peak))
-        ],
-        ignore_index=True,
-    )
-    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
-    assert list(table.columns) == SENSITIVITY_COLUMNS
-    assert table["label"].tolist() == ["A/1", "B/2", "C/3"] * 2
-    np.testing.assert_allclose(table["f1_auc"], [0, 0.9, 0, 0, 0.45, 0])
-    # the regression is within a layer, on the information content weighted by GC: 1, 2, 3
-    np.testing.assert_allclose(
-        table["sensitivity"], [-0.3, 0.6, -0.3, -0.15, 0.3, -0.15], atol=1e-12
-    )
-    assert table["information_content"].tolist() == [10.0, 11.0, 12.0] * 2
-    assert table["motif_length"].tolist() == [6, 8, 10] * 2
-
-
-def test_two_motifs_have_no_sensitivity_and_others_no_row():
-    cavs = pd.concat([cav_rows(name, "2", (0.5,)) for name in ("a", "b", "plain")])
-    table = sensitivity_table(concept_table(cavs, CATALOGUE), CATALOGUE)
-    assert table["concept"].tolist() == ["a", "b"]
-    assert table["sensitivity"].isna().all()
-
-
-def test_no_motifs_give_an_empty_table_with_all_columns():
-    concepts = concept_table(cav_rows("plain", "1", (0.5,)), CATALOGUE)
-    table = sensitivity_table(concepts, CATALOGUE)
-    assert list(table.columns) == SENSITIVITY_COLUMNS
-    assert len(table) == 0
+@pytest.mark.parametrize(
+    ("encoded", "used", "direction", "words"),
+    [
+        (True, True, "+", "encoded and used, raises the output"),
+        (True, True, "-", "encoded and used, lowers the output"),
+        (True, False, "-", "encoded, not seen as used"),
+        (False, True, "+", "used, not seen as encoded, raises the output"),
+        (False, False, "+", "neither"),
+    ],
+)
+def test_the_two_verdicts_are_kept_apart_in_words(encoded, used, direction, words):
+    assert verdict(encoded=encoded, used=used, direction=direction) == words

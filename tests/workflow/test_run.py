@@ -31,6 +31,15 @@ CONTRACT = {
         "model layer target concept label variant n_regions n_positive n_negative"
         " fraction_positive log_ratio derivative effect"
     ),
+    "verdicts": (
+        "model layer target concept label variant encoded used direction verdict f1 auroc auroc_q"
+        " effect effect_low effect_high effect_q"
+    ),
+    "planting": (
+        "model concept label variant n_backgrounds planting_effect planting_effect_low"
+        " planting_effect_high"
+    ),
+    "motif_points": "model layer concept label variant copies f1 f1_low f1_high",
     "motif_sensitivity": (
         "model layer concept label f1_auc information_content information_content_gc"
         " motif_length sensitivity"
@@ -114,7 +123,8 @@ def test_several_concepts_a_job_give_the_same_bytes(finished, copy):
 
 def test_a_cav_job_says_which_memory_it_needs_and_needs_no_more(finished):
     jobs = sorted((finished.folder / "out/benchmarks").glob("*/*/cavs/*.tsv"))
-    assert len(jobs) == 7
+    # five, one and one concepts; permuted motifs of two, one and one chunks
+    assert len(jobs) == 11
     for path in jobs:
         used = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].item()
         # a job that is over before Snakemake looks at it has no value
@@ -126,6 +136,45 @@ def test_a_cav_job_says_which_memory_it_needs_and_needs_no_more(finished):
 def test_other_components_neither_run_the_model_nor_retrain(copy):
     copy.configure(lambda config: config.update(basis={"components": 3}))
     assert copy.planned() == {"components": 3, "scores": 6, "summary": 1, "all": 1}
+
+
+def test_another_level_reruns_the_summary_only(copy):
+    copy.configure(lambda config: config["statistics"].update(alpha=0.1, minimum_effect=0))
+    assert copy.planned() == {"summary": 1, "all": 1}
+
+
+def test_other_random_nulls_leave_concepts_alone(copy):
+    copy.configure(lambda config: config["statistics"].update(random_nulls=21))
+    assert copy.planned() == {"nulls": 3, "scores": 6, "summary": 1, "all": 1}
+
+
+def test_sanity_checks_and_other_methods_have_their_tables(study):
+    def change(config):
+        config.update(sanity_checks=True, compare_methods=True)
+        del config["models"]["second"], config["targets"]["anywhere"]
+        config["models"]["small"]["layers"] = ["conv_2"]
+
+    study.configure(change)
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout
+    summary = study.folder / "out/summary"
+    sanity = pd.read_csv(summary / "sanity.tsv", sep="\t", keep_default_na=False)
+    assert set(sanity["model"]) == {"small"}
+    assert set(sanity["check"]) == {"permuted weights", "shuffled labels"}
+    assert (sanity.groupby(["check", "verdict"])["n_tests"].sum() == 8).all()
+    methods = pd.read_csv(summary / "methods.tsv", sep="\t")
+    assert methods.groupby("method").size().to_dict() == {
+        "plain": 8,
+        "standardised": 8,
+        "tpcav": 8,
+    }
+    # the same CAVs, with and without components
+    wide = methods.pivot(index=["concept", "variant"], columns="method", values="derivative")
+    pd.testing.assert_series_equal(
+        wide["standardised"], wide["tpcav"], check_names=False, rtol=1e-3
+    )
+    for table in ("concepts", "scores", "verdicts", "cavs"):
+        assert set(pd.read_csv(summary / f"{table}.tsv", sep="\t")["model"]) == {"small"}
 
 
 def test_another_target_does_not_retrain(copy):
@@ -142,18 +191,22 @@ def test_another_target_does_not_retrain(copy):
 def test_another_layer_leaves_the_others_alone(copy):
     copy.configure(lambda config: config["models"]["second"]["layers"].append("conv_1"))
     planned = copy.planned()
-    # five concepts in two chunks, one of them new to this model (and its catalogue); two targets
+    # five concepts in two chunks, one of them new to this model (and its catalogue), and as many
+    # chunks of permuted motifs; two targets
     assert planned == {
         "preflight": 1,
-        "concepts": 1,
+        "concepts": 2,
         "catalogue": 1,
-        "activations": 2,
-        "control_activations": 1,
+        "activations": 4,
+        "control_activations": 2,
         "sample": 1,
         "scaling": 1,
         "components": 1,
         "gram": 1,
-        "cavs": 5,
+        "cavs": 7,
+        "nulls": 1,
+        "similarity": 1,
+        "planting": 4,
         "attributions": 2,
         "scores": 2,
         "summary": 1,
@@ -194,7 +247,9 @@ def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch
     monkeypatch.setenv("TPCAV_DATA", str(real_data))
     shutil.copytree(ROOT / ".test/ctcf", tmp_path / ".test/ctcf")
     study = Study(tmp_path)
-    (tmp_path / "config.yaml").symlink_to(tmp_path / ".test/ctcf/config.yaml")
+    shutil.copy(tmp_path / ".test/ctcf/config.yaml", tmp_path / "config.yaml")
+    few = {"random_nulls": 10, "permutations_per_motif": 1}
+    study.configure(lambda config: config.update(statistics=few))
     result = study.snakemake("--cores", str(os.cpu_count()))
     assert result.returncode == 0, result.stdout
     summary = tmp_path / "results/ctcf/summary"

@@ -26,8 +26,13 @@ STEPS = {
     "components": "fit the principal components of standardised activations",
     "gram": "inner products of standardised control activations",
     "cavs": "train the CAVs of concepts",
+    "nulls": "train CAVs between random sets",
+    "shuffled": "train CAVs on shuffled labels, a sanity check",
+    "planting": "measure what planting a motif does to the output",
+    "similarity": "compare the CAVs of a layer with each other",
     "attributions": "attribute target regions at a layer",
     "scores": "score concepts on a target",
+    "methods": "score by plain TCAV, standardised TCAV and TPCAV",
     "summary": "join everything into the result tables",
     "show": "print the result tables",
 }

@@ -52,12 +52,14 @@ def run(arguments: argparse.Namespace) -> None:
             if n == 0:
                 continue
             part = concepts.head(recipe, n)
+            gc = activations.recipe_gc(part, loaded)
             inputs = activations.recipe_inputs(part, loaded, adapt, spec.batch_size, tracks)
             parts = activations.layer_activations(model, arguments.layer, inputs, device=device)
             first = 0
             for values in vectors.joined(parts):
                 last = first + len(values)
-                writer.write(activations.to_table(group, part.folds[first:last], values, first))
+                here = part.folds[first:last], gc[first:last], values, first
+                writer.write(activations.to_table(group, *here))
                 first = last
             log.info("%s: %d examples", " ".join(filter(None, group)), first)
         if writer.file is None:

@@ -17,7 +17,7 @@ import pandas as pd
 from .. import files
 from ..catalogue import Concept, read_catalogue
 from ..errors import InputError
-from .summary import write_table
+from .result_files import write_table
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 FACTS = ("information_content", "information_content_gc", "motif_length")

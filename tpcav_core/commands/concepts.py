@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ import pyarrow.parquet as pq
 from .. import concepts, files, regions, sampling
 from ..catalogue import read_set
 from ..concepts import Recipe
-from ..controls import GC_TOLERANCE, OWN, control_recipes, own_control, shared_control
+from ..controls import GC_TOLERANCE, control_recipes, own_control, shared_control
 from ..errors import InputError
 from ..genome import Genome
+from ..names import OWN, null_of
 from ..seeds import generator
 from ..sources.base import Concept, Setting
+from ..sources.motifs import MotifConcept
+from ..sources.null_motifs import null_motif
 from .data import load_genome, open_tracks
 
 log = logging.getLogger("tpcav_core")
@@ -96,10 +99,18 @@ def _concepts(arguments: argparse.Namespace) -> list[Concept]:
     name = definition.pop("name")
     cache = Path(arguments.cache) if arguments.cache else None
     found = {concept.id: concept for concept in read_set(name, definition, cache=cache)}
-    for identity in arguments.ids or ():
-        if identity not in found:
-            raise InputError(f"no concept {identity!r} in concepts.{name}; run again")
-    return [found[identity] for identity in arguments.ids or found]
+    return [_named(found, identity, name) for identity in arguments.ids or found]
+
+
+def _named(found: Mapping[str, Concept], identity: str, name: str) -> Concept:
+    """Return a concept, or a null of one, by its id."""
+    null = None if identity in found else null_of(identity)
+    concept = found.get(null[0] if null else identity)
+    if null and isinstance(concept, MotifConcept):
+        return null_motif(concept, null[1])
+    if null or concept is None:
+        raise InputError(f"no concept {identity!r} in concepts.{name}; run again")
+    return concept
 
 
 def _check_numbers(chosen: list[Concept], setting: Setting) -> None:

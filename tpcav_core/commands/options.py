@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from ..models import ModelSpec
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a step that runs a model."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, layer: bool = True) -> None:
+    """Add the options of a step that runs a model, to a layer or all through."""
     parser.add_argument("--model", required=True, help="JSON: a model of the configuration")
-    parser.add_argument("--layer", required=True, help="name of a module in the model")
+    if layer:
+        parser.add_argument("--layer", required=True, help="name of a module in the model")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch on the CPU")
 
 

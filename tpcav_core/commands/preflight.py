@@ -23,7 +23,7 @@ from ..user_inputs import check_call, user_inputs
 from .attributions import target_source
 from .concepts import make_sampling
 from .data import load_genome, open_tracks
-from .summary import write_table
+from .result_files import write_table
 
 log = logging.getLogger("tpcav_core")
 

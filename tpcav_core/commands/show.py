@@ -1,4 +1,4 @@
-"""``python -m tpcav_core show``: print the result tables of a run, readably."""
+"""``python -m tpcav_core show``: print the verdicts of a run, readably."""
 
 from __future__ import annotations
 
@@ -20,36 +20,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.results) / "summary"
-    tables = {}
-    for name in ("concepts", "scores"):
-        path = folder / f"{name}.tsv"
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; run the workflow first, or name its results")
-        tables[name] = pd.read_csv(path, sep="\t", dtype={"variant": str}, na_values="NA")
-    sys.stdout.write(render(tables["concepts"], tables["scores"], arguments.top))
+    sys.stdout.write(render(_read(folder / "verdicts.tsv"), arguments.top))
+    if (folder / "sanity.tsv").is_file():
+        sys.stdout.write(f"\n{sanity(_read(folder / 'sanity.tsv'))}\n")
     sys.stdout.write(f"\ntables: {folder}/*.tsv (and .parquet)\n")
 
 
-def render(concepts: pd.DataFrame, scores: pd.DataFrame, top: int) -> str:
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run the workflow first, or name its results")
+    return pd.read_csv(path, sep="\t", dtype={"variant": str}, na_values="NA")
+
+
+def render(verdicts: pd.DataFrame, top: int) -> str:
     """Return one block per (model, layer, target), largest ``|effect|`` first.
 
     Each concept is shown once, at the variant of its largest effect.
     """
-    keys = ["model", "layer", "concept", "variant"]
-    table = scores.merge(concepts[[*keys, "f1", "auroc", "cav_cosine"]], on=keys)
-    table = table.loc[table["effect"].abs().sort_values(ascending=False, kind="stable").index]
-    table = table.drop_duplicates(["model", "layer", "target", "concept"])
-    table["label"] = table["label"].map(_shortened)
-    shown = ["label", "variant", "f1", "auroc", "effect", "derivative", "log_ratio"]
+    order = verdicts["effect"].abs().sort_values(ascending=False, kind="stable").index
+    table = verdicts.loc[order].drop_duplicates(["model", "layer", "target", "concept"])
+    untrained = table["called_with_permuted_weights"] == True  # noqa: E712  # may be NA
+    mark = untrained.map({True: "*", False: ""})
+    table = table.assign(
+        label=table["label"].map(_shortened),
+        encoded=table["encoded"].map({True: "yes", False: "no"}),
+        used=(table["direction"] + mark).where(table["used"].astype(bool), "no"),
+        interval=[
+            f"{low:.2f} to {high:.2f}"
+            for low, high in zip(table["effect_low"], table["effect_high"], strict=True)
+        ],
+    )
+    shown = ["label", "variant", "encoded", "used", "auroc", "effect", "interval"]
+    shown += ["effect_q", "planting_effect", "null"]
     blocks = []
-    for (model, layer, target), group in table.groupby(["model", "layer", "target"], sort=False):
-        head = f"{model}, layer {layer}, target {target}: {group['n_regions'].iloc[0]} regions"
+    places = ["model", "layer", "target"]
+    groups = dict(iter(table.groupby(places)))
+    for place in verdicts[places].drop_duplicates().itertuples(index=False, name=None):
+        group = groups[place]
+        model, layer, target = place
         body = group.head(top)[shown].to_string(
             index=False, float_format=lambda value: f"{value:.3f}"
         )
         more = f"\n… and {len(group) - top} more" if len(group) > top else ""
-        blocks.append(f"\n{head}\n{body}{more}\n")
+        blocks.append(f"\n{model}, layer {layer}, target {target}\n{body}{more}\n")
+    if untrained.any():
+        blocks.append("\n* also called with permuted weights: training is no reason for it\n")
     return "".join(blocks)
+
+
+def sanity(checks: pd.DataFrame) -> str:
+    """Return a line on the sanity checks, and one for each that failed."""
+    passed = checks["passed"].astype(bool)
+    lines = [f"sanity checks: {passed.sum()} of {len(checks)} came out empty"]
+    lines += [
+        f"  not empty: {row.model}, layer {row.layer}, {row.check}, {row.verdict}"
+        f" ({row.null} null): {row.n_called} of {row.n_tests} called"
+        for row in checks[~passed].itertuples()
+    ]
+    return "\n".join(lines)
 
 
 def _shortened(label: str) -> str:

@@ -3,87 +3,130 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from .. import files, summary, vectors
-from ..directions import replicate_cosine
+from .. import files, results, vectors
+from ..metrics import NAMES
+from ..twins import twin_of
+from ..verdicts import Rules
+from .result_files import write_table
+from .tables import narrow
 
-log = logging.getLogger("tpcav_core")
+_OPTIONS = (
+    ("cavs", ("MODEL LAYER", "FILE"), "files of CAVs of a layer"),
+    ("nulls", ("MODEL LAYER", "FILE"), "files of null CAVs of a layer"),
+    ("similarity", ("MODEL LAYER", "FILE"), "file of similarities of a layer"),
+    ("scores", ("MODEL LAYER TARGET", "FILE"), "file of scores of a target"),
+    ("methods", ("MODEL LAYER TARGET", "FILE"), "scores of a target by other methods"),
+    ("planting", ("MODEL", "FILE"), "files of planting effects of a model"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--catalogue", required=True, help="table of the `catalogue` step, parquet")
-    parser.add_argument(
-        "--cavs",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("MODEL LAYER", "FILE"),
-        help="files of CAVs of a layer, parquet; once for each layer",
-    )
-    parser.add_argument(
-        "--scores",
-        nargs=4,
-        action="append",
-        required=True,
-        metavar=("MODEL", "LAYER", "TARGET", "FILE"),
-        help="scores of a target, parquet; once for each",
-    )
+    for name, metavar, what in _OPTIONS:
+        parser.add_argument(
+            f"--{name}",
+            nargs="+",
+            action="append",
+            required=name in ("cavs", "scores"),
+            default=None if name in ("cavs", "scores") else [],
+            metavar=metavar,
+            help=f"{what}, parquet; once for each",
+        )
+    parser.add_argument("--statistics", default="{}", help="JSON: statistic, alpha, minimum_effect")
+    parser.add_argument("--inseparable", type=float, default=0.9, help="cosine of equal concepts")
+    parser.add_argument("--sanity-checks", action="store_true", help="with their table")
     parser.add_argument("--output", required=True, help="folder of the tables")
 
 
 def run(arguments: argparse.Namespace) -> None:
     catalogue = files.read_parquet(arguments.catalogue, "table").to_pandas()
-    # a row for each model; labels and motifs are the same in all
+    # a row for each model; labels, motifs and controls are the same in all
     catalogue = catalogue[catalogue["kind"] == "concept"].drop_duplicates("concept")
-    cavs = [
-        read_cavs(path).assign(model=model, layer=layer)
-        for model, layer, *paths in arguments.cavs
-        for path in paths
-    ]
-    scores = [
-        files.read_parquet(path, "scores")
-        .to_pandas()
-        .assign(model=model, layer=layer, target=target)
-        for model, layer, target, path in arguments.scores
-    ]
-    every_cav = pd.concat(cavs, ignore_index=True)
-    concepts = summary.concept_table(every_cav, catalogue)
-    tables = {
-        "concepts": concepts,
-        "cavs": summary.cav_table(every_cav, catalogue),
-        "scores": summary.score_table(pd.concat(scores, ignore_index=True), catalogue),
-        "motif_sensitivity": summary.sensitivity_table(concepts, catalogue),
-    }
+    found = results.Found(
+        catalogue,
+        _read(arguments.cavs, results.PLACE, read_cavs),
+        _read(arguments.nulls, results.PLACE, read_nulls),
+        _read(arguments.scores, results.SCORED, read_scores),
+        _read(arguments.planting, ("model",), read_planting),
+        _read(arguments.methods, results.SCORED, read_methods),
+        {
+            (model, layer): read_similarity(path)
+            for model, layer, path in arguments.similarity
+            if twin_of(model) is None
+        },
+    )
+    tables = results.result_tables(
+        found,
+        Rules(**json.loads(arguments.statistics)),
+        arguments.inseparable,
+        sanity_checks=arguments.sanity_checks,
+    )
     for name, table in tables.items():
         write_table(table, Path(arguments.output) / name)
 
 
+def _read(
+    options: Sequence[Sequence[str]], names: Sequence[str], read: Callable[[str], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return the rows of all files of an option, with what they are of."""
+    parts = [
+        read(path).assign(**dict(zip(names, option, strict=False)))
+        for option in options
+        for path in option[len(names) :]
+    ]
+    empty = pd.DataFrame(columns=[*names, "concept", "variant"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
 def read_cavs(path: str) -> pd.DataFrame:
-    """Return the narrow columns of a file of CAVs, what it says of them all, and their cosines."""
+    """Return the narrow columns of a file of CAVs, and what it says of them all."""
     file = files.open_parquet(path, "cavs")
-    table = file.read()
-    weights = vectors.to_matrix(table["weights"])
-    frame = table.drop_columns(["weights", "mean_difference"]).to_pandas()
+    table = file.read([name for name in file.schema_arrow.names if name not in _WIDE])
+    frame = narrow(table).to_pandas()
+    frame["f1_draws"] = list(vectors.to_matrix(table["f1_draws"]))
     made_by = (files.parquet_description(file) or {})["parameters"]
     frame["classifier"] = made_by["classifier"]["kind"]
     frame["norm"] = made_by["classifier"]["norm"]
     frame["split_seed"] = made_by["split"].get("seed", made_by["seed"])
-    frame["cav_cosine"] = np.nan
-    for _, group in frame.groupby(["concept", "variant"]):
-        frame.loc[group.index, "cav_cosine"] = replicate_cosine(weights[group.index])
     return frame
 
 
-def write_table(table: pd.DataFrame, stem: Path) -> None:
-    """Write a table as ``stem.tsv`` (6 significant digits) and ``stem.parquet`` (all)."""
-    with files.atomic(stem.with_suffix(".tsv")) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep="NA")
-    content = pa.Table.from_pandas(table, preserve_index=False)
-    files.write_parquet(content, stem.with_suffix(".parquet"), "table", {"table": stem.name})
-    log.info("%s.tsv: %d rows", stem, len(table))
+_WIDE = ("weights", "mean_difference")
+
+
+def read_nulls(path: str) -> pd.DataFrame:
+    """Return the narrow columns of a file of null CAVs; metrics have the names of a concept's."""
+    file = files.open_parquet(path, "nulls")
+    table = file.read([name for name in file.schema_arrow.names if name not in _WIDE])
+    return table.to_pandas().rename(columns={f"test_{name}": name for name in NAMES})
+
+
+def read_scores(path: str) -> pd.DataFrame:
+    """Return a file of scores."""
+    return files.read_parquet(path, "scores").to_pandas()
+
+
+def read_methods(path: str) -> pd.DataFrame:
+    """Return a file of scores by other methods."""
+    return files.read_parquet(path, "methods").to_pandas()
+
+
+def read_planting(path: str) -> pd.DataFrame:
+    """Return a file of planting effects; they are of as many examples as backgrounds."""
+    frame = files.read_parquet(path, "planting").to_pandas()
+    return frame.assign(n_concept=frame["n_backgrounds"])
+
+
+def read_similarity(path: str) -> pd.DataFrame:
+    """Return a file of similarities: concept, variant, within, rows of the two matrices."""
+    table = files.read_parquet(path, "similarity")
+    frame = narrow(table).to_pandas()
+    for name in ("cosine", "corrected"):
+        frame[name] = list(vectors.to_matrix(table[name]))
+    return frame

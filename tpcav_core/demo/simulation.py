@@ -139,12 +139,12 @@ def simulate(roles: Sequence[Role], shape: Shape, window: int, seed: int) -> Sim
         InputError: if the motifs do not fit into the window.
     """
     bare, masked = simulate_genome(shape, generator(seed, "demo", "genome"))
-    contig, start = _tiles(bare, window)
+    contig, start = tiles(bare, window)
     motifs = [role.motif for role in roles]
     sites = _draw_sites(len(start), motifs, window, generator(seed, "demo", "sites"))
     codes = bare.codes.copy()
     first_base = (bare.offsets[contig] + start)[sites.window] + sites.start
-    _write_sites(codes, first_base, sites, motifs, generator(seed, "demo", "bases"))
+    write_sites(codes, first_base, sites, motifs, generator(seed, "demo", "bases"))
     strengths = np.array([role.strength for role in roles])[sites.motif]
     logit = INTERCEPT + np.bincount(sites.window, strengths, minlength=len(start))
     probability = 1 / (1 + np.exp(-logit))
@@ -153,7 +153,7 @@ def simulate(roles: Sequence[Role], shape: Shape, window: int, seed: int) -> Sim
     return Simulation(genome, masked, contig, start, sites, probability, label)
 
 
-def _tiles(genome: Genome, window: int) -> tuple[np.ndarray, np.ndarray]:
+def tiles(genome: Genome, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Return contig and start of the windows without N that tile each contig."""
     contigs, starts = [], []
     for number, (offset, length) in enumerate(zip(genome.offsets, genome.lengths, strict=True)):
@@ -165,14 +165,26 @@ def _tiles(genome: Genome, window: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_sites(n: int, motifs: Sequence[Motif], window: int, rng: np.random.Generator) -> Sites:
+    shape = (n, len(motifs))
+    return place_sites(
+        SITES_PER_CLUSTER * rng.poisson(CLUSTERS_PER_WINDOW, shape), motifs, window, rng
+    )
+
+
+def place_sites(
+    counts: np.ndarray, motifs: Sequence[Motif], window: int, rng: np.random.Generator
+) -> Sites:
+    """Place (n, motifs) sites at random in n windows; none overlaps another.
+
+    Windows in which they do not fit get no more sites of each motif than always fits.
+    """
+    n = len(counts)
     width = np.array([motif.length for motif in motifs])
     most = window // int(width.sum())
     if most == 0:
         raise InputError(f"motifs of {width.sum()} bp together do not fit into {window} bp")
-    counts = SITES_PER_CLUSTER * rng.poisson(CLUSTERS_PER_WINDOW, (n, len(motifs)))
-    # Few windows draw more sites than fit; these get no more of each motif than always fits.
     full = counts @ width > window
-    counts[full] = np.minimum(counts[full], most)
+    counts = np.where(full[:, None], np.minimum(counts, most), counts)
     of_window = np.repeat(np.arange(n), counts.sum(axis=1))
     motif = np.repeat(np.tile(np.arange(len(motifs)), n), counts.ravel())
     motif = motif[np.lexsort((rng.random(len(motif)), of_window))]
@@ -185,7 +197,7 @@ def _draw_sites(n: int, motifs: Sequence[Motif], window: int, rng: np.random.Gen
     return Sites(of_window, motif, free + before, strand)
 
 
-def _write_sites(
+def write_sites(
     codes: np.ndarray,
     first_base: np.ndarray,
     sites: Sites,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from ..concepts import Recipe
 from ..errors import InputError, suggest
 from ..genome import Genome
+from ..names import NULL_SUFFIX
 from ..sampling import Sampling
 from ..tracks import Tracks
 
@@ -118,14 +119,17 @@ def file_safe_ids(labels: Sequence[str], prefix: str = "") -> list[str]:
 
     Other characters than letters, digits, ``_``, ``.`` and ``-`` become ``_``. Labels whose ids
     would then be equal (also on file systems that ignore case) all get the first characters of a
-    digest of their label, so that an id does not depend on the order of the labels.
+    digest of their label, so that an id does not depend on the order of the labels. So do those
+    whose ids would mean something else: `RESERVED`, or those of nulls.
     """
     plain = [prefix + (_UNSAFE.sub("_", label).strip("._-") or "concept") for label in labels]
     taken = Counter(name.casefold() for name in plain)
     reserved = {name.casefold() for name in RESERVED}
     return [
         f"{name}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
-        if taken[name.casefold()] > 1 or name.casefold() in reserved
+        if taken[name.casefold()] > 1
+        or name.casefold() in reserved
+        or NULL_SUFFIX.search(name.casefold())
         else name
         for name, label in zip(plain, labels, strict=True)
     ]

@@ -119,7 +119,7 @@ class MotifConcept(Concept):
         purpose = ("controls", "permuted_motifs", self.id, replicate)
         rng = generator(setting.sampling.seed, *purpose, "permutation")
         regions, folds = self._backgrounds(setting, *purpose, "backgrounds")
-        motif = _permuted(self.motif, rng)
+        motif = permuted_motif(self.motif, rng)
         sites = self._sites(
             motif, int(variant), len(folds), setting, *purpose, "sites", int(variant)
         )
@@ -158,7 +158,8 @@ class MotifConcept(Concept):
         )
 
 
-def _permuted(motif: Motif | MotifPair, rng: np.random.Generator) -> Motif | MotifPair:
+def permuted_motif(motif: Motif | MotifPair, rng: np.random.Generator) -> Motif | MotifPair:
+    """Return the motif with its columns in random order; of a pair, those within each motif."""
     if isinstance(motif, Motif):
         return permute_columns(motif, rng)
     first, second = (permute_columns(part, rng) for part in (motif.first, motif.second))

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..composition import gc_content
 from ..concepts import Recipe, realise
 from ..errors import InputError
-from ..matching import SignalSets, gc_content, matched_low, split_by_signal, window_gc
+from ..matching import SignalSets, matched_low, split_by_signal, window_gc
 from ..placing import Placed, place
 from ..regions import Regions
 from ..sampling import draw_windows, orient, sample_rows

@@ -54,9 +54,11 @@ rule scaling:
         mem_mb=megabytes(1000, per_input=2),
         runtime=minutes(20),
     params:
+        plain="",
         code=code_digest("scaling"),
     shell:
-        "python3 -m tpcav_core scaling --sample {input.sample:q} --output {output:q} --log {log:q}"
+        "python3 -m tpcav_core scaling --sample {input.sample:q} {params.plain}"
+        " --output {output:q} --log {log:q}"
 
 
 rule components:

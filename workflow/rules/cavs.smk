@@ -58,3 +58,36 @@ rule cavs:
         " --gram {input.gram:q} --scaling {input.scaling:q} --ids {params.ids:q}"
         " --classifier {params.classifier:q} --split {params.split:q} --seed {params.seed}"
         " --threads {threads} --output {output:q} --log {log:q}"
+
+
+# A sanity check, only where it is asked for: the same examples with labels that mean nothing.
+rule shuffled:
+    input:
+        activations=batch_activations,
+        controls=lambda wildcards: batch_control(wildcards, "activations"),
+        scaling=rules.scaling.output,
+        preflight=rules.preflight.output.tsv,
+    output:
+        f"{RESULTS}/{{model}}/{{layer}}/shuffled/{{batch}}.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/shuffled/{{batch}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/shuffled/{{batch}}.tsv"
+    priority: 1
+    conda:
+        "../envs/numpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=shuffled_memory,
+        runtime=minutes(60),
+    params:
+        ids=lambda wildcards: ids(batch_concepts(wildcards)),
+        fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),
+        classifier=cav_classifier(),
+        seed=SEED,
+        code=code_digest("shuffled"),
+    shell:
+        "python3 -m tpcav_core shuffled --activations {input.activations:q}"
+        " --controls {input.controls:q} --scaling {input.scaling:q} --ids {params.ids:q}"
+        " --classifier {params.classifier:q} --seed {params.seed} --threads {threads}"
+        " --output {output:q} --log {log:q}"

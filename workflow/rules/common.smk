@@ -15,9 +15,12 @@ sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
-from tpcav_core.memory import cav_job_memory
+from tpcav_core.memory import cav_job_memory, null_job_memory
+from tpcav_core.null_sets import null_controls, null_parts, study_sizes
 from tpcav_core.provenance import code_digest
 from tpcav_core.sources import named_files
+from tpcav_core.sources.motifs import MotifConcept
+from tpcav_core.twins import twin_of, with_twins
 
 DEMO = {
     name: f"resources/demo/{file}"
@@ -32,7 +35,7 @@ DEMO = {
 
 try:
     with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as handle:
-        CONFIG = checked(config, yaml.safe_load(handle))
+        CONFIG = with_twins(checked(config, yaml.safe_load(handle)))
     JOBS = Jobs.from_config(CONFIG)
     # as a module of another workflow, files may be made by rules unknown here
     if workflow.modifier.is_main_snakefile():
@@ -48,14 +51,22 @@ SPLIT = {
     "seed": SEED if CONFIG["split"]["seed"] is None else CONFIG["split"]["seed"],
 }
 THREADS = CONFIG["jobs"]["threads"]
+STATISTICS = CONFIG["statistics"]
+NULL_PARTS = null_parts(STATISTICS["random_nulls"])
+# nulls are cut from the replicates of a control and one more set of its kind
+POOLS = {f"{name}.pool": name for name in JOBS.controls} if NULL_PARTS else {}
+# without the copies that sanity checks make
+MODELS = [model for model in CONFIG["models"] if not twin_of(model)]
+ALL_CHUNKS = {**JOBS.chunks, **JOBS.null_chunks}
 
 
 wildcard_constraints:
     model="|".join(map(re.escape, CONFIG["models"])),
     layer="|".join(map(re.escape, JOBS.all_layers())),
-    chunk="|".join(map(re.escape, JOBS.chunks)),
+    chunk="|".join(map(re.escape, ALL_CHUNKS)),
     batch="|".join(map(re.escape, JOBS.all_batches())),
-    control="|".join(map(re.escape, JOBS.controls)),
+    control="|".join(map(re.escape, [*JOBS.controls, *POOLS])),
+    part="[0-9]{4}",
     target="|".join(map(re.escape, CONFIG["targets"])),
 
 
@@ -128,30 +139,6 @@ def gpu(wildcards):
     return 0 if CONFIG["models"][wildcards.model]["device"] == "cpu" else 1
 
 
-def megabytes(base, per_input=0.0):
-    """Memory of a job: a base and a multiple of its inputs, more at each attempt."""
-
-    def memory(wildcards, input, attempt):
-        return int(attempt * (base + per_input * input.size_mb))
-
-    return memory
-
-
-def cav_memory(wildcards, input, attempt):
-    """Memory of a CAV job, from the numbers of examples and features it works on."""
-    with open(input.preflight) as table:
-        row = next(csv.DictReader(table, delimiter="\t"))
-    concepts = BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
-    needed = cav_job_memory(
-        CONFIG["examples"]["per_concept"],
-        int(row["d"]),
-        replicates=CONFIG["controls"]["replicates"],
-        variants=sum(len(concept.variants) for concept in concepts),
-        norm=CONFIG["cavs"]["norm"],
-    )
-    return int(attempt * needed)
-
-
 def cav_classifier():
     """The classifier of the CAVs as an option of their step."""
     chosen = CONFIG["cavs"]
@@ -162,147 +149,3 @@ def cav_classifier():
             "penalties": chosen["penalties"],
         }
     )
-
-
-def minutes(base):
-    def runtime(wildcards, attempt):
-        return attempt * base
-
-    return runtime
-
-
-CHUNKS = {place: JOBS.layer_chunks(*place) for place in JOBS.places()}
-BATCHES = {place: JOBS.batches(*place) for place in JOBS.places()}
-
-
-def ids(concepts):
-    return [concept.id for concept in concepts]
-
-
-def fingerprints(concepts):
-    """Digests of concepts: what defines their examples, whatever else is in the same file."""
-    return [concept.fingerprint() for concept in concepts]
-
-
-def chunk_definition(wildcards):
-    name = JOBS.chunks[wildcards.chunk][0].set
-    return {"name": name, **JOBS.set_definition(name)}
-
-
-def chunk_set(wildcards):
-    """The definition of the set a chunk is part of, without what only selects from it."""
-    definition = chunk_definition(wildcards)
-    chosen = {key: [] for key in ("select", "drop") if key in definition}
-    return as_json({**definition, **chosen})
-
-
-def chunk_files(wildcards):
-    """Files the concepts of a chunk are made from; of motifs, fingerprints tell what changed."""
-    definition = chunk_definition(wildcards)
-    files = JOBS.set_files(definition["name"])
-    if definition["source"] in ("motifs", "motif_pairs"):
-        return [ancient(file) for file in files]
-    return files
-
-
-def chunk_tracks(wildcards):
-    """The signal that the concepts of a chunk are chosen by."""
-    definition = chunk_definition(wildcards)
-    names = []
-    while definition:
-        names += [definition["track"]] if "track" in definition else []
-        definition = definition.get("parent")
-    return as_json({name: CONFIG["tracks"][name] for name in names})
-
-
-def layer_recipes(model, layer):
-    """Recipes of the shared controls and of all chunks of a layer."""
-    return [
-        *(
-            f"{RESULTS}/{model}/controls/{control}.parquet"
-            for control in JOBS.used_controls(model, layer)
-        ),
-        *(
-            f"{RESULTS}/{model}/concepts/{chunk}.parquet"
-            for chunk in CHUNKS[model, layer]
-        ),
-    ]
-
-
-def model_recipes(model):
-    files = [
-        path for layer in JOBS.layers(model) for path in layer_recipes(model, layer)
-    ]
-    return list(dict.fromkeys(files))
-
-
-def catalogue_options():
-    """The recipes of each model, as options of the catalogue step."""
-    options = []
-    for model in CONFIG["models"]:
-        options += ["--recipes", model, *model_recipes(model)]
-    return options
-
-
-def batch_activations(wildcards):
-    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
-    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
-
-
-def batch_concepts(wildcards):
-    return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
-
-
-def batch_control(wildcards, what):
-    """The shared control of a batch; nothing if its concepts have controls of their own."""
-    control = batch_concepts(wildcards)[0].control
-    if control not in JOBS.controls:
-        return []
-    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/controls/{control}/{what}.parquet"
-
-
-def target_files(wildcards):
-    """Regions of a target, or the file of the function that yields it."""
-    target = CONFIG["targets"][wildcards.target]
-    if target["regions"]:
-        return [] if target["regions"] == "random" else [target["regions"]]
-    functions = [target["function"], target["baseline_function"] or ""]
-    return [name.rpartition(":")[0] for name in functions if ".py:" in name]
-
-
-def preflight_call():
-    """Where there is no genome, a function's call that gives the checks their examples."""
-    if CONFIG["genome"]:
-        return []
-    concept = JOBS.concepts[0]
-    call = {
-        "function": concept.function,
-        "n": CONFIG["examples"]["per_concept"],
-        "seed": SEED,
-        "kwargs": next(iter(concept.calls.values())),
-    }
-    return ["--call", as_json(call)]
-
-
-def layer_cavs(model, layer):
-    return [
-        f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet"
-        for batch in BATCHES[model, layer]
-    ]
-
-
-def layer_scores(model, layer):
-    return [
-        f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
-        for target in CONFIG["targets"]
-    ]
-
-
-def summary_options():
-    """The files of each (model, layer), as options of the summary step."""
-    options = []
-    for model, layer in JOBS.places():
-        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
-        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
-            options += ["--scores", model, layer, target, path]
-    return options

@@ -6,7 +6,7 @@ rule controls:
     input:
         genome=genome_file,
         exclude=exclude_bed(),
-        source=lambda wildcards: named_files(JOBS.controls[wildcards.control]),
+        source=lambda wildcards: named_files(control_definition(wildcards)),
     output:
         f"{RESULTS}/{{model}}/controls/{{control}}.parquet",
     log:
@@ -24,8 +24,12 @@ rule controls:
         controls=lambda wildcards: as_json(
             {
                 "name": wildcards.control,
-                "replicates": CONFIG["controls"]["replicates"],
-                "definition": JOBS.controls[wildcards.control],
+                "replicates": (
+                    1
+                    if wildcards.control in POOLS
+                    else CONFIG["controls"]["replicates"]
+                ),
+                "definition": control_definition(wildcards),
             }
         ),
         window=window,
@@ -61,9 +65,9 @@ rule concepts:
         runtime=minutes(20),
     params:
         set=chunk_set,
-        ids=lambda wildcards: ids(JOBS.chunks[wildcards.chunk]),
+        ids=lambda wildcards: ids(ALL_CHUNKS[wildcards.chunk]),
         cache=CACHE,
-        fingerprints=lambda wildcards: fingerprints(JOBS.chunks[wildcards.chunk]),
+        fingerprints=lambda wildcards: fingerprints(ALL_CHUNKS[wildcards.chunk]),
         window=window,
         source_tracks=chunk_tracks,
         tracks=model_tracks,
@@ -84,7 +88,7 @@ rule concepts:
 
 rule catalogue:
     input:
-        recipes=[path for model in CONFIG["models"] for path in model_recipes(model)],
+        recipes=[path for model in MODELS for path in model_recipes(model)],
     output:
         tsv=f"{RESULTS}/catalogue.tsv",
         parquet=f"{RESULTS}/catalogue.parquet",

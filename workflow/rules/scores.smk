@@ -7,6 +7,11 @@ rule scores:
         attributions=rules.attributions.output,
         scaling=rules.scaling.output,
         components=rules.components.output,
+        nulls=lambda wildcards: [
+            *random_nulls(wildcards.model, wildcards.layer),
+            *layer_shuffled(wildcards.model, wildcards.layer),
+        ],
+        control=gc_control,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/scores/{{target}}.parquet",
     log:
@@ -21,8 +26,11 @@ rule scores:
         runtime=minutes(60),
     params:
         threads=THREADS,
+        seed=SEED,
         code=code_digest("scores"),
     shell:
-        "python3 -m tpcav_core scores --cavs {input.cavs:q} --attributions {input.attributions:q}"
+        "python3 -m tpcav_core scores --cavs {input.cavs:q} --nulls {input.nulls:q}"
+        " --target {wildcards.target:q} --attributions {input.attributions:q}"
+        " --control {input.control:q} --seed {params.seed}"
         " --scaling {input.scaling:q} --components {input.components:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"

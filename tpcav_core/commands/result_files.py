@@ -1,0 +1,22 @@
+"""Result tables as files that people and programs read."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from .. import files
+
+log = logging.getLogger("tpcav_core")
+
+
+def write_table(table: pd.DataFrame, stem: Path) -> None:
+    """Write a table as ``stem.tsv`` (6 significant digits) and ``stem.parquet`` (all)."""
+    with files.atomic(stem.with_suffix(".tsv")) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep="NA")
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    files.write_parquet(content, stem.with_suffix(".parquet"), "table", {"table": stem.name})
+    log.info("%s.tsv: %d rows", stem, len(table))

@@ -1,0 +1,67 @@
+"""The direct reference for a planted concept: what planting it does to the model's output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from .attributions import scalar_output
+from .errors import InputError
+from .inputs import Inputs
+
+#: resamplings of the interval, and its level
+DRAWS = 1000
+LEVEL = 0.95
+
+
+class PlantingEffect(NamedTuple):
+    """Mean of ``f(planted) − f(not planted)`` on the same n backgrounds, in units of the output.
+
+    Attributes:
+        planting_effect: the mean.
+        planting_effect_low, planting_effect_high: 95 % bootstrap interval over backgrounds.
+        planting_positive: share of backgrounds whose output rises.
+        n_backgrounds: n.
+    """
+
+    planting_effect: float
+    planting_effect_low: float
+    planting_effect_high: float
+    planting_positive: float
+    n_backgrounds: int
+
+
+def outputs(
+    model: nn.Module, batches: Iterable[Inputs], *, output: int = 0, device: torch.device | str
+) -> np.ndarray:
+    """Return one column of the model's output for batches of examples, (n,) float64.
+
+    Raises:
+        InputError: if it is not finite.
+    """
+    scalar = scalar_output(model, output)
+    parts = []
+    with torch.no_grad():
+        for batch in batches:
+            value = scalar(*(tensor.to(device) for tensor in batch))
+            parts.append(value.double().cpu().numpy())
+    found = np.concatenate(parts)
+    if not np.isfinite(found).all():
+        raise InputError("the output is NaN or infinite for some examples; check the weights")
+    return found
+
+
+def planting_effect(
+    planted: np.ndarray, bare: np.ndarray, rng: np.random.Generator
+) -> PlantingEffect:
+    """Return the effect of planting, from the outputs (n,) with and without."""
+    change = np.asarray(planted, float) - bare
+    n = len(change)
+    means = np.array([change[rng.integers(0, n, n)].mean() for _ in range(DRAWS)])
+    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    rising = (change > 0).mean() + (change == 0).mean() / 2
+    return PlantingEffect(float(change.mean()), float(low), float(high), float(rising), n)

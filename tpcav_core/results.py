@@ -1,0 +1,147 @@
+"""All result tables of a study, from what its steps found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from . import entanglement, sanity, sensitivity, summary, verdicts
+from .significance import fewest_callable
+from .twins import twin_of
+from .verdicts import ENCODED, METHODS, PLANTED, USED, Rules
+
+log = logging.getLogger("tpcav_core")
+PLACE = ("model", "layer")
+SCORED = ("model", "layer", "target")
+
+
+class Found(NamedTuple):
+    """What the steps of a study found.
+
+    Attributes:
+        catalogue: one row per concept.
+        cavs: one row per CAV of a concept or a permuted motif, see `summary.concept_metrics`.
+        nulls: one row per random null or concept with shuffled labels: metrics.
+        scores: one row per concept and null of each target.
+        planting: one row per planted concept and permuted motif of each model.
+        methods: scores like those above, of each ``method``; empty if none are compared.
+        similarity: by (model, layer), see `entanglement.pair_table`.
+    """
+
+    catalogue: pd.DataFrame
+    cavs: pd.DataFrame
+    nulls: pd.DataFrame
+    scores: pd.DataFrame
+    planting: pd.DataFrame
+    methods: pd.DataFrame
+    similarity: Mapping[entanglement.Place, pd.DataFrame]
+
+
+def result_tables(
+    found: Found, rules: Rules, inseparable: float, *, sanity_checks: bool = False
+) -> dict[str, pd.DataFrame]:
+    """Return all tables by name.
+
+    Args:
+        found: what the steps found.
+        rules: what is called.
+        inseparable: cosine from which on CAVs cannot be told apart.
+        sanity_checks: whether there are twins and shuffled labels: then there is ``sanity``.
+    """
+    metrics = pd.concat([summary.concept_metrics(found.cavs), found.nulls], ignore_index=True)
+    metrics, scores, planting = (
+        table.assign(kind=verdicts.kinds(table))
+        for table in (metrics, found.scores, found.planting)
+    )
+    encoded = verdicts.compare(metrics, found.catalogue, ENCODED, PLACE)
+    used = verdicts.compare(scores, found.catalogue, USED, SCORED)
+    planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model",))
+    encoded = verdicts.call_encoded(encoded, rules)
+    used = verdicts.call_used(used, rules, SCORED)
+    _warn_of_few_nulls(used, scores, rules)
+    nulls = verdicts.null_summary(_own(scores), SCORED)
+    concepts = summary.concept_table(_own(encoded), found.catalogue)
+    scored = summary.score_table(_own(used), found.catalogue, nulls)
+    direct = summary.planting_table(_own(planted), found.catalogue)
+    own_cavs = _own(found.cavs)
+    names = set(found.catalogue["concept"])
+    own_cavs = own_cavs[own_cavs["concept"].isin(names)]
+    tables = {
+        "verdicts": summary.verdict_table(
+            concepts, scored, direct, _twins(used) if sanity_checks else None
+        ),
+        "concepts": concepts,
+        "cavs": summary.cav_table(own_cavs, found.catalogue),
+        "scores": scored,
+        "planting": direct,
+        "nulls": nulls,
+        "null_values": summary.null_values(_own(scores), _own(metrics)),
+        "motif_sensitivity": sensitivity.sensitivity_table(own_cavs, found.catalogue),
+        "motif_points": sensitivity.points_table(own_cavs, found.catalogue),
+        "similarity": entanglement.pair_table(found.similarity, inseparable),
+        "layers": entanglement.layer_table(found.similarity, scored, rules.statistic),
+    }
+    if len(found.methods):
+        tables["methods"] = _compared_methods(found)
+    if sanity_checks:
+        checks = _checks(metrics, scores, encoded, used, found.catalogue, rules)
+        tables["sanity"] = sanity.sanity_table(checks, rules.alpha)
+    return tables
+
+
+def _compared_methods(found: Found) -> pd.DataFrame:
+    """Return ``methods.tsv``: each method against permuted motifs by the same method."""
+    rows = found.methods.assign(kind=verdicts.kinds(found.methods))
+    compared = verdicts.compare(rows, found.catalogue, METHODS, (*SCORED, "method"))
+    return summary.method_table(compared, found.catalogue)
+
+
+def _own(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the models themselves, without those of their twins."""
+    return table[table["model"].map(twin_of).isna()]
+
+
+def _twins(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of twins, under the names of the models they are twins of."""
+    own = table["model"].map(twin_of)
+    return table[own.notna()].assign(model=own.dropna())
+
+
+def _checks(
+    metrics: pd.DataFrame,
+    scores: pd.DataFrame,
+    encoded: pd.DataFrame,
+    used: pd.DataFrame,
+    catalogue: pd.DataFrame,
+    rules: Rules,
+) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """Return what `sanity.sanity_table` is made of."""
+    shuffled = verdicts.compare(_own(metrics), catalogue, ENCODED, PLACE, kind="shuffled")
+    pushed = verdicts.compare(_own(scores), catalogue, USED, SCORED, kind="shuffled")
+    return [
+        ("permuted weights", "encoded", "auroc", _twins(encoded)),
+        ("permuted weights", "used", rules.statistic, _twins(used)),
+        ("shuffled labels", "encoded", "auroc", shuffled),
+        ("shuffled labels", "used", rules.statistic, pushed),
+    ]
+
+
+def _warn_of_few_nulls(used: pd.DataFrame, scores: pd.DataFrame, rules: Rules) -> None:
+    """Say where there are too few nulls for a concept to be called by itself."""
+    counts = scores[scores["kind"] == "permuted"].groupby([*SCORED, "variant"]).size().to_dict()
+    for place, group in used[used["null"] == "permuted"].groupby([*SCORED, "variant"]):
+        nulls = counts.get(place, 0)
+        fewest = fewest_callable(len(group), nulls, rules.alpha)
+        if fewest > max(1, len(group) // 10):
+            log.warning(
+                "%s: %d permuted motifs for %d concepts: q can reach %g only if %d or more of them"
+                " are beyond all nulls; raise statistics.permutations_per_motif",
+                " ".join(place),
+                nulls,
+                len(group),
+                rules.alpha,
+                fewest,
+            )

@@ -1,0 +1,205 @@
+"""Two verdicts on every concept, kept apart: does a layer *encode* it, and is it *used*.
+
+Each statistic of a concept is compared with the same statistic of nulls: CAVs between random sets,
+and, for planted motifs, motifs with permuted columns, which decide where there are any. q-values
+are those of one (model, layer, target, variant).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .names import null_control, null_of
+from .significance import (
+    SATURATED,
+    Side,
+    large_enough,
+    p_values,
+    q_values,
+    saturation,
+)
+
+#: statistics of the two verdicts, and which values are extreme
+ENCODED: dict[str, Side] = {"f1": "greater", "auroc": "greater"}
+USED: dict[str, Side] = {"derivative": "both", "effect": "both", "log_ratio": "both"}
+METHODS: dict[str, Side] = {**USED, "published_mean": "both"}
+PLANTED: dict[str, Side] = {"planting_effect": "both"}
+#: whose rows they are
+KINDS = ("concept", "permuted", "random", "shuffled")
+
+
+class Rules(NamedTuple):
+    """What is called; the section ``statistics`` of the configuration.
+
+    Attributes:
+        statistic: that decides whether a concept is used, ``effect`` or ``derivative``.
+        alpha: largest q-value that is called.
+        minimum_effect: smallest size of the statistic, as a share of the largest.
+    """
+
+    statistic: str = "effect"
+    alpha: float = 0.05
+    minimum_effect: float = 0.1
+
+
+def kinds(rows: pd.DataFrame) -> np.ndarray:
+    """Return whose each row is, one of `KINDS`: by the columns concept, control and null."""
+    # where no nulls of a kind were made their columns are not there
+    rows = rows.reindex(columns=["concept", "control", "null"])
+    permuted = [isinstance(name, str) and null_of(name) is not None for name in rows["concept"]]
+    return np.select(
+        [rows["control"].notna(), rows["null"].notna(), np.array(permuted, bool)],
+        ["random", "shuffled", "permuted"],
+        "concept",
+    )
+
+
+def compare(
+    rows: pd.DataFrame,
+    catalogue: pd.DataFrame,
+    statistics: Mapping[str, Side],
+    families: Sequence[str],
+    kind: str = "concept",
+) -> pd.DataFrame:
+    """Compare statistics of concepts with those of their nulls.
+
+    Args:
+        rows: concepts and nulls: ``kind`` (see `kinds`), the columns of ``families``, ``concept``,
+            ``variant``, ``n_concept`` and the statistics; of random nulls ``control`` and ``size``.
+        catalogue: one row per concept: concept, control.
+        statistics: their names and which values are extreme.
+        families: within which q-values are adjusted, beside ``variant``.
+        kind: whose rows are compared: concepts, or shuffled labels as if they were.
+
+    Returns:
+        The rows of ``kind`` with, for each statistic, ``_p_random`` and ``_p_permuted`` (NaN
+        without such nulls) and ``_q``, adjusted from that of the null that decides; and ``null``,
+        which one that is.
+    """
+    controls = dict(zip(catalogue["concept"], catalogue["control"], strict=True))
+    parts = []
+    for _, place in rows.groupby(list(families), sort=False):
+        random = place[place["kind"] == "random"]
+        for variant, chosen in place[place["kind"] == kind].groupby("variant", sort=False):
+            same = (place["kind"] == "permuted") & (place["variant"] == variant)
+            part = chosen.drop(columns=["control", "size", "null"], errors="ignore")
+            others = [
+                _random_nulls(random, null_control(controls[name]), size)
+                for name, size in zip(part["concept"], part["n_concept"], strict=True)
+            ]
+            planted = place[same] if kind == "concept" else place[same].iloc[:0]
+            parts.append(_with_p(part, statistics, others, planted))
+    if not parts:
+        found = [f"{name}_{end}" for name in statistics for end in ("p_random", "p_permuted", "q")]
+        columns = dict.fromkeys([*rows.columns, *statistics, "null", *found])
+        return rows[rows["kind"] == kind].reindex(columns=list(columns))
+    return pd.concat(parts).sort_index()
+
+
+def _random_nulls(random: pd.DataFrame, control: str, size: int) -> pd.DataFrame:
+    """Return the random nulls of a control with as many examples, or the next fewer."""
+    if random.empty:
+        return random
+    own = random[random["control"] == control]
+    if own.empty:
+        return own
+    sizes = own["size"].unique()
+    fitting = sizes[sizes <= size]
+    return own[own["size"] == (fitting.max() if len(fitting) else sizes.min())]
+
+
+def _with_p(
+    part: pd.DataFrame,
+    statistics: Mapping[str, Side],
+    random: Sequence[pd.DataFrame],
+    permuted: pd.DataFrame,
+) -> pd.DataFrame:
+    """Add p and q to the concepts of one variant in one place."""
+    motifs = {null_of(name)[0] for name in permuted["concept"]} if len(permuted) else set()  # type: ignore[index]
+    planted = part["concept"].isin(motifs).to_numpy()
+    has_random = np.array([len(one) > 0 for one in random])
+    part["null"] = np.select([planted, has_random], ["permuted", "random"], "none")
+    for name, side in statistics.items():
+        observed = part[name].to_numpy(float)
+        by_chance = np.array(
+            [
+                p_values(observed[row : row + 1], one[name].to_numpy(float), side)[0]
+                for row, one in enumerate(random)
+            ]
+        )
+        of_motifs = p_values(observed, permuted[name].to_numpy(float), side)
+        of_motifs = np.where(planted, of_motifs, np.nan)
+        part[f"{name}_p_random"] = by_chance
+        part[f"{name}_p_permuted"] = of_motifs
+        part[f"{name}_q"] = q_values(np.where(planted, of_motifs, by_chance))
+    return part
+
+
+def call_encoded(concepts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Add ``encoded``: whether AUROC is above that of nulls, q at most ``alpha``."""
+    return concepts.assign(encoded=_called(concepts["auroc_q"], rules.alpha))
+
+
+def call_used(scores: pd.DataFrame, rules: Rules, families: Sequence[str]) -> pd.DataFrame:
+    """Add ``large_enough``, ``used`` (both q and size) and ``direction`` of the statistic."""
+    values = scores[rules.statistic]
+    large = np.zeros(len(scores), bool)
+    places = pd.Series(range(len(scores)), index=scores.index)
+    for index in scores.groupby([*families, "variant"], sort=False).groups.values():
+        large[places[index]] = large_enough(values[index].to_numpy(), rules.minimum_effect)
+    called = _called(scores[f"{rules.statistic}_q"], rules.alpha)
+    direction = np.select([values > 0, values < 0], ["+", "-"], "0")
+    return scores.assign(large_enough=large, used=called & large, direction=direction)
+
+
+def _called(q: pd.Series, alpha: float) -> pd.Series:
+    return (q <= alpha).fillna(value=False)
+
+
+def null_summary(rows: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
+    """Return what the nulls of each place are like, a row per kind and variant or size.
+
+    Columns beside the families: ``null``, ``variant`` (of permuted motifs) or ``size`` (of random
+    nulls), ``n_nulls``, ``smallest_p``, quantiles of ``effect`` and ``derivative`` in size,
+    ``saturation`` (share of nulls whose fraction of positive regions is below 0.1 or above 0.9)
+    and ``saturated``.
+    """
+    found = []
+    # without random nulls these are not there
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "control", "size"])))
+    for keys, place in rows.groupby(list(families), sort=False):
+        for null, by in (("random", ["control", "size"]), ("permuted", ["variant"])):
+            for names, group in place[place["kind"] == null].groupby(by, sort=False):
+                share = saturation(group["fraction_positive"].to_numpy())
+                found.append(
+                    {
+                        **dict(zip(families, keys, strict=True)),
+                        "null": null,
+                        **dict(zip(by, names, strict=True)),
+                        "n_nulls": len(group),
+                        "smallest_p": 1 / (1 + len(group)),
+                        **_sizes(group),
+                        "saturation": share,
+                        "saturated": share >= SATURATED,
+                    }
+                )
+    columns = [*families, "null", "control", "size", "variant", "n_nulls", "smallest_p"]
+    columns += [f"{name}_{end}" for name in ("effect", "derivative") for end in ("median", "q95")]
+    return pd.DataFrame(found, columns=[*columns, "saturation", "saturated"])
+
+
+def _sizes(group: pd.DataFrame) -> dict[str, float]:
+    return {
+        f"{name}_{end}": float(group[name].abs().quantile(share))
+        for name in ("effect", "derivative")
+        for end, share in (("median", 0.5), ("q95", 0.95))
+    }
+
+
+def places(rows: pd.DataFrame, families: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the values of ``families`` that there are, in order."""
+    yield from rows[list(families)].drop_duplicates().itertuples(index=False, name=None)

@@ -1,0 +1,226 @@
+# Which files there are: chunks, batches, and what each step has to read.
+
+
+CHUNKS = {
+    place: JOBS.layer_chunks(*place) | JOBS.layer_nulls(*place)
+    for place in JOBS.places()
+}
+BATCHES = {place: JOBS.batches(*place) for place in JOBS.places()}
+
+
+def ids(concepts):
+    return [concept.id for concept in concepts]
+
+
+def fingerprints(concepts):
+    """Digests of concepts: what defines their examples, whatever else is in the same file."""
+    return [concept.fingerprint() for concept in concepts]
+
+
+def control_definition(wildcards):
+    """The definition of a shared control, or of the one whose pool of nulls is meant."""
+    name = wildcards.control
+    return JOBS.controls[POOLS.get(name, name)]
+
+
+def chunk_definition(wildcards):
+    name = ALL_CHUNKS[wildcards.chunk][0].set
+    return {"name": name, **JOBS.set_definition(name)}
+
+
+def chunk_set(wildcards):
+    """The definition of the set a chunk is part of, without what only selects from it."""
+    definition = chunk_definition(wildcards)
+    chosen = {key: [] for key in ("select", "drop") if key in definition}
+    return as_json({**definition, **chosen})
+
+
+def chunk_files(wildcards):
+    """Files the concepts of a chunk are made from; of motifs, fingerprints tell what changed."""
+    definition = chunk_definition(wildcards)
+    files = JOBS.set_files(definition["name"])
+    if definition["source"] in ("motifs", "motif_pairs"):
+        return [ancient(file) for file in files]
+    return files
+
+
+def chunk_tracks(wildcards):
+    """The signal that the concepts of a chunk are chosen by."""
+    definition = chunk_definition(wildcards)
+    names = []
+    while definition:
+        names += [definition["track"]] if "track" in definition else []
+        definition = definition.get("parent")
+    return as_json({name: CONFIG["tracks"][name] for name in names})
+
+
+def layer_recipes(model, layer):
+    """Recipes of the shared controls and of all concepts of a layer, without nulls."""
+    return [
+        *(
+            f"{RESULTS}/{model}/controls/{control}.parquet"
+            for control in JOBS.used_controls(model, layer)
+        ),
+        *(
+            f"{RESULTS}/{model}/concepts/{chunk}.parquet"
+            for chunk in JOBS.layer_chunks(model, layer)
+        ),
+    ]
+
+
+def model_recipes(model):
+    files = [
+        path for layer in JOBS.layers(model) for path in layer_recipes(model, layer)
+    ]
+    return list(dict.fromkeys(files))
+
+
+def catalogue_options():
+    """The recipes of each model, as options of the catalogue step."""
+    options = []
+    for model in MODELS:
+        options += ["--recipes", model, *model_recipes(model)]
+    return options
+
+
+def batch_activations(wildcards):
+    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
+    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
+
+
+def batch_concepts(wildcards):
+    return BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
+
+
+def batch_control(wildcards, what, folder="controls"):
+    """The shared control of a batch; nothing if its concepts have controls of their own."""
+    control = batch_concepts(wildcards)[0].control
+    if control not in JOBS.controls:
+        return []
+    return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/{folder}/{control}/{what}.parquet"
+
+
+def target_files(wildcards):
+    """Regions of a target, or the file of the function that yields it."""
+    target = CONFIG["targets"][wildcards.target]
+    if target["regions"]:
+        return [] if target["regions"] == "random" else [target["regions"]]
+    functions = [target["function"], target["baseline_function"] or ""]
+    return [name.rpartition(":")[0] for name in functions if ".py:" in name]
+
+
+def preflight_call():
+    """Where there is no genome, a function's call that gives the checks their examples."""
+    if CONFIG["genome"]:
+        return []
+    concept = JOBS.concepts[0]
+    call = {
+        "function": concept.function,
+        "n": CONFIG["examples"]["per_concept"],
+        "seed": SEED,
+        "kwargs": next(iter(concept.calls.values())),
+    }
+    return ["--call", as_json(call)]
+
+
+def layer_files(model, layer, folder, nulls=True):
+    """Files of a folder that has one for each batch of CAVs, with or without those of nulls."""
+    return [
+        f"{RESULTS}/{model}/{layer}/{folder}/{batch}.parquet"
+        for batch, (chunk, _) in BATCHES[model, layer].items()
+        if nulls or chunk in JOBS.chunks
+    ]
+
+
+def layer_cavs(model, layer):
+    return layer_files(model, layer, "cavs")
+
+
+def layer_shuffled(model, layer):
+    """CAVs of shuffled labels, where sanity checks are asked for; of the models themselves."""
+    if not CONFIG["sanity_checks"] or twin_of(model):
+        return []
+    return layer_files(model, layer, "shuffled", nulls=False)
+
+
+def random_nulls(model, layer):
+    """Random nulls of all controls of a layer."""
+    concepts = JOBS.layer_concepts(model, layer)
+    return [
+        f"{RESULTS}/{model}/{layer}/nulls/{control}-{part}.parquet"
+        for control in null_controls(concepts)
+        for part in NULL_PARTS
+    ]
+
+
+def gc_control(wildcards):
+    """Activations of the control from which the effect of GC content is learned."""
+    used = JOBS.used_controls(wildcards.model, wildcards.layer)
+    return [
+        f"{RESULTS}/{wildcards.model}/{wildcards.layer}/controls/{control}/activations.parquet"
+        for control in used[:1]
+    ]
+
+
+def method_files(model, layer):
+    """Scores by other methods, where they are compared; of the models themselves."""
+    if not CONFIG["compare_methods"] or twin_of(model):
+        return []
+    return [
+        f"{RESULTS}/{model}/{layer}/methods/{target}.parquet"
+        for target in CONFIG["targets"]
+    ]
+
+
+def planted(wildcards):
+    """The concepts of a chunk that are wanted at any layer."""
+    chunks = (
+        CHUNKS[wildcards.model, layer].get(wildcards.chunk, [])
+        for layer in JOBS.layers(wildcards.model)
+    )
+    return list({concept.id: concept for chunk in chunks for concept in chunk}.values())
+
+
+def planting_files(model):
+    """Effects of planting each motif, and each null, of a model."""
+    if not STATISTICS["planting_effect"]:
+        return []
+    chunks = {
+        chunk: concepts
+        for layer in JOBS.layers(model)
+        for chunk, concepts in CHUNKS[model, layer].items()
+    }
+    return [
+        f"{RESULTS}/{model}/planting/{chunk}.parquet"
+        for chunk, concepts in chunks.items()
+        if isinstance(concepts[0], MotifConcept)
+    ]
+
+
+def layer_scores(model, layer):
+    return [
+        f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
+        for target in CONFIG["targets"]
+    ]
+
+
+def summary_options():
+    """The files of each model, layer and target, as options of the summary step."""
+    options = []
+    for model in CONFIG["models"]:
+        files = planting_files(model)
+        options += ["--planting", model, *files] if files else []
+    for model, layer in JOBS.places():
+        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
+        nulls = [*random_nulls(model, layer), *layer_shuffled(model, layer)]
+        options += ["--nulls", model, layer, *nulls] if nulls else []
+        options += ["--similarity", model, layer, similarity_file(model, layer)]
+        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
+            options += ["--scores", model, layer, target, path]
+        for target, path in zip(CONFIG["targets"], method_files(model, layer)):
+            options += ["--methods", model, layer, target, path]
+    return options
+
+
+def similarity_file(model, layer):
+    return f"{RESULTS}/{model}/{layer}/similarity.parquet"
