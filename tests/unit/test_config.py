@@ -59,6 +59,10 @@ def complaint(config):
         ("split.block_lenght", "block_length"),
         ("basis.component", "components"),
         ("cavs.penalty", "penalties"),
+        ("statistics.random_null", "random_nulls"),
+        ("statistics.permutation_per_motif", "permutations_per_motif"),
+        ("sanity_check", "sanity_checks"),
+        ("compare_method", "compare_methods"),
         ("targets.t.edge", "edges"),
         ("attributions.tolerence", "tolerance"),
         ("jobs.thread", "threads"),
@@ -150,6 +154,24 @@ def test_a_missing_key_is_named_with_what_it_is(place, about):
         ("cavs.classifier", "lda"),
         ("cavs.classifier", None),
         ("cavs.norm", "l0"),
+        ("statistics", []),
+        ("statistics.random_nulls", -1),
+        ("statistics.random_nulls", 1.5),
+        ("statistics.random_nulls", None),
+        ("statistics.permutations_per_motif", -1),
+        ("statistics.permutations_per_motif", "all"),
+        ("statistics.planting_effect", "yes"),
+        ("statistics.statistic", "score"),
+        ("statistics.statistic", "log_ratio"),
+        ("statistics.alpha", 0),
+        ("statistics.alpha", 1),
+        ("statistics.alpha", 1.5),
+        ("statistics.minimum_effect", -0.1),
+        ("statistics.minimum_effect", 1),
+        ("statistics.inseparable", 0),
+        ("statistics.inseparable", 1.1),
+        ("sanity_checks", "yes"),
+        ("compare_methods", 1),
         ("targets.t.n", 0),
         ("targets.t.edges", "keep"),
         ("attributions.method", "lime"),
@@ -159,6 +181,41 @@ def test_a_missing_key_is_named_with_what_it_is(place, about):
 )
 def test_a_value_of_the_wrong_kind_is_named(place, value):
     assert complaint(changed(place, value)).startswith(f"configuration, {place}")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("statistics.random_nulls", -1, "-1 is less than the minimum of 0 (CAVs between random"),
+        ("statistics.permutations_per_motif", -1, "-1 is less than the minimum of 0 (Motifs with"),
+        ("statistics.alpha", 1.5, "1.5 is greater than or equal to the maximum of 1 (Largest q-"),
+        ("statistics.minimum_effect", 1, "1 is greater than or equal to the maximum of 1 (Small"),
+        ("statistics.statistic", "score", "'score' is not one of ['effect', 'derivative'] (Stat"),
+    ],
+)
+def test_what_is_found_and_what_is_expected_of_statistics_is_said(place, value, expected):
+    assert complaint(changed(place, value)).startswith(f"configuration, {place}: {expected}")
+
+
+def test_statistics_have_defaults_and_take_the_ends_of_their_ranges():
+    default = checked(SMALL, SCHEMA)
+    assert default["statistics"] == {
+        "random_nulls": 200, "permutations_per_motif": None, "planting_effect": True,
+        "statistic": "effect", "alpha": 0.05, "minimum_effect": 0.1, "inseparable": 0.9,
+    }  # fmt: skip
+    assert (default["sanity_checks"], default["compare_methods"]) == (False, False)
+    for place, value in (
+        ("random_nulls", 0),
+        ("permutations_per_motif", 0),
+        ("permutations_per_motif", None),
+        ("planting_effect", False),
+        ("statistic", "derivative"),
+        ("minimum_effect", 0),
+        ("inseparable", 1),
+    ):
+        found = checked(changed(f"statistics.{place}", value), SCHEMA)["statistics"]
+        # one key leaves the others as they are
+        assert found == {**default["statistics"], place: value}
 
 
 @pytest.mark.parametrize("section", ["models", "targets", "concepts", "tracks", "controls.sets"])

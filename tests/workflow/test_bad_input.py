@@ -178,6 +178,30 @@ CASES = {
     "layer without a tensor": (own_model("tuple_layer", "pair"), ["pair", "dict"]),
     "model that gives NaN": (own_model("nan", "first"), ["NaN", "own"]),
     "unknown key": (config(genome__fast="x"), ["genome", "'fast'", "did you mean 'fasta'"]),
+    "a number of nulls below 0": (
+        config(statistics__random_nulls=-1),
+        ["statistics.random_nulls", "-1", "minimum of 0"],
+    ),
+    "a number of permutations below 0": (
+        config(statistics__permutations_per_motif=-1),
+        ["statistics.permutations_per_motif", "-1", "minimum of 0"],
+    ),
+    "a level that everything reaches": (
+        config(statistics__alpha=1.5),
+        ["statistics.alpha", "1.5", "maximum of 1"],
+    ),
+    "a statistic that decides nothing": (
+        config(statistics__statistic="score"),
+        ["statistics.statistic", "'score'", "'effect', 'derivative'"],
+    ),
+    "an effect larger than the largest": (
+        config(statistics__minimum_effect=1),
+        ["statistics.minimum_effect", "1", "share of the largest"],
+    ),
+    "unknown key of statistics": (
+        config(statistics__random_null=20),
+        ["statistics", "'random_null'", "did you mean 'random_nulls'"],
+    ),
     "concept that is not there": (
         config(concepts__motifs__select=["mixd"]),
         ["mixd", "did you mean 'mixed'"],
