@@ -19,12 +19,7 @@ pytestmark = pytest.mark.slow
 CONTRACT = {
     "concepts": (
         "model layer concept label source variant n_concept n_control precision recall f1"
-        " accuracy auroc average_precision mcc cav_norm hyperparameters n_replicates f1_min f1_max"
-        " cav_cosine validation_f1 validation_accuracy train_f1 train_accuracy control"
-        " precision_low precision_high recall_low recall_high f1_low f1_high accuracy_low"
-        " accuracy_high auroc_low auroc_high average_precision_low average_precision_high mcc_low"
-        " mcc_high gc_change null f1_p_random f1_p_permuted f1_q auroc_p_random auroc_p_permuted"
-        " auroc_q encoded"
+        " accuracy auroc average_precision mcc cav_norm hyperparameters"
     ),
     "cavs": (
         "model layer concept label variant control replicate classifier norm penalty"
@@ -34,42 +29,17 @@ CONTRACT = {
     ),
     "scores": (
         "model layer target concept label variant n_regions n_positive n_negative"
-        " fraction_positive log_ratio derivative derivative_low derivative_high"
-        " derivative_sign_agreement effect effect_low effect_high effect_sign_agreement"
-        " published_mean tcav_fraction null derivative_p_random derivative_p_permuted derivative_q"
-        " effect_p_random effect_p_permuted effect_q log_ratio_p_random log_ratio_p_permuted"
-        " log_ratio_q saturation saturated large_enough used direction gc_change effect_of_gc"
+        " fraction_positive log_ratio derivative effect"
     ),
     "verdicts": (
         "model layer target concept label variant encoded used direction verdict f1 auroc auroc_q"
-        " effect effect_low effect_high effect_q derivative derivative_q planting_effect"
-        " planting_effect_q effect_sign_agreement large_enough null effect_of_gc saturated"
-        " called_with_permuted_weights"
+        " effect effect_low effect_high effect_q"
     ),
-    "planting": (
-        "model concept label variant n_backgrounds planting_effect planting_effect_low"
-        " planting_effect_high planting_positive planting_effect_p_permuted planting_effect_q"
-    ),
-    "nulls": (
-        "model layer target null control size variant n_nulls smallest_p effect_median effect_q95"
-        " derivative_median derivative_q95 saturation saturated"
-    ),
-    "null_values": (
-        "target model layer kind control size null concept variant effect derivative log_ratio f1"
-        " auroc"
-    ),
+    "planting": "model concept label variant n_backgrounds planting_effect",
     "motif_points": "model layer concept label variant copies f1 f1_low f1_high",
     "motif_sensitivity": (
         "model layer concept label f1_auc information_content information_content_gc"
-        " motif_length sensitivity f1_auc_low f1_auc_high sensitivity_low sensitivity_high"
-        " expected line_slope line_intercept"
-    ),
-    "similarity": (
-        "model layer variant concept_1 concept_2 cosine corrected within_1 within_2 inseparable"
-    ),
-    "layers": (
-        "model target layer_1 layer_2 variant n_concepts effect_correlation equal_sign"
-        " similarity_correlation"
+        " motif_length sensitivity"
     ),
 }
 
@@ -88,6 +58,10 @@ def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table
     columns = CONTRACT[table].split()
     assert list(tsv.columns)[: len(columns)] == columns
     parquet = pq.read_table(summary / f"{table}.parquet").to_pandas()
+    # nothing but missing values without sanity checks: no type of its own in text
+    tsv, parquet = (
+        one.drop(columns="called_with_permuted_weights", errors="ignore") for one in (tsv, parquet)
+    )
     pd.testing.assert_frame_equal(tsv.astype({"label": str}), parquet, check_dtype=False, rtol=1e-5)
 
 
