@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -13,35 +14,9 @@ import pytest
 from tpcav_core.memory import cav_job_memory
 
 from .conftest import ROOT, Study
+from .contract import CONTRACT, read, read_text
 
 pytestmark = pytest.mark.slow
-
-CONTRACT = {
-    "concepts": (
-        "model layer concept label source variant n_concept n_control precision recall f1"
-        " accuracy auroc average_precision mcc cav_norm hyperparameters"
-    ),
-    "cavs": (
-        "model layer concept label variant control replicate classifier norm penalty"
-        " relative_penalty cav_norm split_seed n_folds n_concept_train n_control_train"
-        " n_concept_test n_control_test test_precision test_precision_low test_precision_high"
-        " test_recall test_recall_low test_recall_high test_f1 test_f1_low test_f1_high"
-    ),
-    "scores": (
-        "model layer target concept label variant n_regions n_positive n_negative"
-        " fraction_positive log_ratio derivative effect"
-    ),
-    "verdicts": (
-        "model layer target concept label variant encoded used direction verdict f1 auroc auroc_q"
-        " effect effect_low effect_high effect_q"
-    ),
-    "planting": "model concept label variant n_backgrounds planting_effect",
-    "motif_points": "model layer concept label variant copies f1 f1_low f1_high",
-    "motif_sensitivity": (
-        "model layer concept label f1_auc information_content information_content_gc"
-        " motif_length sensitivity"
-    ),
-}
 
 
 @pytest.fixture
@@ -52,17 +27,15 @@ def copy(finished: Study, tmp_path: Path) -> Study:
 
 @pytest.mark.parametrize("table", CONTRACT)
 def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table):
-    summary = finished.folder / "out/summary"
-    text = {"variant": str, "replicate": str}
-    tsv = pd.read_csv(summary / f"{table}.tsv", sep="\t", na_values="NA", dtype=text)
+    tsv, parquet = read_text(finished, table), read(finished, table)
     columns = CONTRACT[table].split()
     assert list(tsv.columns)[: len(columns)] == columns
-    parquet = pq.read_table(summary / f"{table}.parquet").to_pandas()
+    assert table == "cavs" or len(tsv.columns) == len(columns)
     # nothing but missing values without sanity checks: no type of its own in text
     tsv, parquet = (
         one.drop(columns="called_with_permuted_weights", errors="ignore") for one in (tsv, parquet)
     )
-    pd.testing.assert_frame_equal(tsv.astype({"label": str}), parquet, check_dtype=False, rtol=1e-5)
+    pd.testing.assert_frame_equal(tsv, parquet, check_dtype=False, rtol=1e-5)
 
 
 def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
@@ -85,6 +58,78 @@ def test_every_concept_variant_layer_and_target_is_in_the_tables(finished):
     assert set(concepts["label"]) == {"rich/GC:one", "poor,AT", "mixed", "box", "site"}
     assert (concepts["n_concept"] == 60).all()
     assert (concepts["n_control"] == 60).all()
+    assert len(read(finished, "verdicts")) == len(scores)
+    points, planting = read(finished, "motif_points"), read(finished, "planting")
+    assert len(points) == len(concepts)
+    # once for each model, whatever the layers
+    assert planting.groupby("model").size().to_dict() == {"small": 8, "second": 2}
+    assert (planting["n_backgrounds"] == 60).all()
+    layers = read(finished, "layers")[["model", "layer_1", "layer_2", "n_concepts"]]
+    # the one concept that both layers of the first model have, by target and variant
+    assert layers.to_numpy().tolist() == [["small", "conv_2", "conv_1", 1]] * 4
+
+
+def test_every_layer_and_target_has_its_nulls(finished):
+    nulls = read(finished, "nulls")
+    places = ["model", "layer", "target"]
+    random, permuted = (nulls[nulls["null"] == kind] for kind in ("random", "permuted"))
+    assert random[["control", "size", "n_nulls"]].to_numpy().tolist() == [["random", 60, 20]] * 6
+    # of a motif, the nulls of all that are planted in as many copies in the same layer
+    found = permuted.groupby(places)[["variant", "n_nulls"]].agg(list)
+    for (model, layer, _), (variants, numbers) in found.iterrows():
+        all_there = (model, layer) == ("small", "conv_2")
+        expected = {"2": 3, "6": 3, "3": 2} if all_there else {"2": 1, "6": 1}
+        assert dict(zip(variants, numbers, strict=True)) == expected
+    assert len(found) == 6
+    assert np.allclose(nulls["smallest_p"], 1 / (1 + nulls["n_nulls"]))
+    values = read(finished, "null_values")
+    assert len(values) == nulls["n_nulls"].sum()
+    assert values.groupby([*places, "kind"]).ngroups == 12
+    # each is a null of both verdicts
+    assert values[["effect", "derivative", "log_ratio", "f1", "auroc"]].notna().all(axis=None)
+
+
+def test_what_is_called_follows_from_q_and_size(finished):
+    scores, concepts = read(finished, "scores"), read(finished, "concepts")
+    smallest = read(finished, "nulls").query("null == 'permuted'")["smallest_p"].min()
+    for table, statistics in ((scores, ("effect", "derivative")), (concepts, ("f1", "auroc"))):
+        assert set(table["null"]) == {"permuted"}
+        for name in statistics:
+            p, q = table[f"{name}_p_permuted"], table[f"{name}_q"]
+            assert p.between(smallest, 1).all()
+            assert (table[f"{name}_p_random"].between(1 / 21, 1)).all()
+            assert (q >= p - 1e-12).all()
+    assert (concepts["encoded"] == (concepts["auroc_q"] <= 0.05)).all()
+    assert (scores["used"] == ((scores["effect_q"] <= 0.05) & scores["large_enough"])).all()
+    assert scores["effect"].between(scores["effect_low"], scores["effect_high"]).all()
+    verdicts = read(finished, "verdicts")
+    assert verdicts["called_with_permuted_weights"].isna().all()
+    sizes = verdicts.groupby(["model", "layer", "target", "variant"])["effect"]
+    assert sizes.apply(lambda effect: effect.abs().is_monotonic_decreasing).all()
+
+
+def test_permuted_motifs_are_trained_chunk_by_chunk_beside_the_concepts(finished):
+    folders = {"small/conv_2": 5, "small/conv_1": 1, "second/conv_2": 1}
+    for place, concepts in folders.items():
+        files = sorted((finished.folder / "out" / place / "cavs").iterdir())
+        chunks = [path for path in files if ".nulls-" in path.name]
+        assert len(files) - len(chunks) == concepts
+        tables = {
+            path.stem: pq.read_table(path, columns=["concept", "variant"]).to_pandas()
+            for path in chunks
+        }
+        trained = {name: table["concept"].unique().tolist() for name, table in tables.items()}
+        every = ["rich_GC_one.null0000", "poor_AT.null0000", "mixed.null0000"]
+        expected = {"motifs.nulls-0000": every if concepts == 5 else every[2:]}
+        if concepts == 5:
+            expected["boxes.nulls-0000"] = ["box.null0000", "site.null0000"]
+        assert trained == expected
+        # as many variants and replicates as the motif itself
+        rows = {name: len(table) for name, table in tables.items()}
+        assert rows == {
+            name: len(ids) * 2 * (2 if name.startswith("motifs") else 1)
+            for name, ids in expected.items()
+        }
 
 
 def test_large_intermediates_are_gone_and_nothing_is_half_written(finished):
@@ -139,17 +184,100 @@ def test_other_components_neither_run_the_model_nor_retrain(copy):
     assert copy.planned() == {"components": 3, "scores": 6, "summary": 1, "all": 1}
 
 
-def test_another_level_reruns_the_summary_only(copy):
-    copy.configure(lambda config: config["statistics"].update(alpha=0.1, minimum_effect=0))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": 0.1},
+        {"minimum_effect": 0},
+        {"statistic": "derivative"},
+        {"inseparable": 0.8},
+        # what was measured stays in its place, and is left out of the tables
+        {"planting_effect": False},
+    ],
+    ids=str,
+)
+def test_other_rules_of_what_is_called_rerun_the_summary_only(copy, change):
+    copy.configure(lambda config: config["statistics"].update(change))
     assert copy.planned() == {"summary": 1, "all": 1}
 
 
 def test_other_random_nulls_leave_concepts_alone(copy):
-    copy.configure(lambda config: config["statistics"].update(random_nulls=21))
+    copy.configure(lambda config: config["statistics"].update(random_nulls=30))
+    # one job for each layer, and the scores of two targets; the control's activations are kept
     assert copy.planned() == {"nulls": 3, "scores": 6, "summary": 1, "all": 1}
+    copy.configure(lambda config: config["statistics"].update(random_nulls=0))
+    assert copy.planned() == {"scores": 6, "summary": 1, "all": 1}
 
 
-def test_sanity_checks_and_other_methods_have_their_tables(study):
+def test_other_permuted_motifs_leave_concepts_and_random_nulls_alone(copy):
+    copy.configure(lambda config: config["statistics"].update(permutations_per_motif=2))
+    # six and four nulls in two chunks of three each; of the other model, whose motif is the third,
+    # the nulls are all in the second chunk
+    assert copy.planned() == {
+        "concepts": 5,
+        "planting": 5,
+        "activations": 6,
+        "cavs": 6,
+        "scores": 6,
+        "summary": 1,
+        "all": 1,
+    }
+    copy.configure(lambda config: config["statistics"].update(permutations_per_motif=0))
+    assert copy.planned() == {"scores": 6, "summary": 1, "all": 1}
+
+
+MORE = """
+MOTIF more
+letter-probability matrix: alength= 4 w= 4 nsites= 20 E= 0
+ 0.85 0.05 0.05 0.05
+ 0.05 0.85 0.05 0.05
+ 0.05 0.05 0.85 0.05
+ 0.05 0.05 0.05 0.85
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "new", "activations"),
+    [
+        # the chunks of three motifs and three nulls are full: a fourth motif has one of its own
+        ("motifs.meme", MORE, ["motifs-0001", "motifs.nulls-0001"], 6),
+        # two consensus motifs and two nulls share a chunk, which changes
+        ("consensus.tsv", "more\tGATTACA\n", ["boxes-0000", "boxes.nulls-0000"], 4),
+    ],
+)
+def test_another_motif_makes_no_other_recipes_than_those_of_its_chunks(
+    copy, file, text, new, activations
+):
+    path = copy.folder / file
+    path.write_text(path.read_text() + text)
+    # one layer has all concepts: its basis is of other examples, so all is trained again there
+    assert copy.planned() == {
+        "concepts": 2,
+        "catalogue": 1,
+        "planting": 2,
+        "activations": activations,
+        "sample": 1,
+        "scaling": 1,
+        "components": 1,
+        "gram": 1,
+        "nulls": 1,
+        "cavs": 6 + activations // 2,
+        "similarity": 1,
+        "scores": 2,
+        "summary": 1,
+        "all": 1,
+    }
+    lines = [line.strip() for line in copy.snakemake("--dry-run").stdout.splitlines()]
+    recipes = sorted(line for line in lines if line.startswith("output: out/small/concepts/"))
+    assert recipes == [f"output: out/small/concepts/{chunk}.parquet" for chunk in new]
+
+
+@pytest.fixture(scope="module")
+def checked_twice(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """One model and one layer, with sanity checks and other methods; do not change it."""
+    folder = tmp_path_factory.mktemp("checked") / "study"
+    study = Study(Path(shutil.copytree(pristine.folder, folder)))
+
     def change(config):
         config.update(sanity_checks=True, compare_methods=True)
         del config["models"]["second"], config["targets"]["anywhere"]
@@ -158,24 +286,73 @@ def test_sanity_checks_and_other_methods_have_their_tables(study):
     study.configure(change)
     result = study.snakemake()
     assert result.returncode == 0, result.stdout
-    summary = study.folder / "out/summary"
-    sanity = pd.read_csv(summary / "sanity.tsv", sep="\t", keep_default_na=False)
-    assert set(sanity["model"]) == {"small"}
-    assert set(sanity["check"]) == {"permuted weights", "shuffled labels"}
-    assert (sanity.groupby(["check", "verdict"])["n_tests"].sum() == 8).all()
-    methods = pd.read_csv(summary / "methods.tsv", sep="\t")
-    assert methods.groupby("method").size().to_dict() == {
-        "plain": 8,
-        "standardised": 8,
-        "tpcav": 8,
-    }
-    # the same CAVs, with and without components
-    wide = methods.pivot(index=["concept", "variant"], columns="method", values="derivative")
-    pd.testing.assert_series_equal(
-        wide["standardised"], wide["tpcav"], check_names=False, rtol=1e-3
+    return study
+
+
+def test_sanity_checks_have_a_row_for_each_verdict(checked_twice):
+    sanity = read(checked_twice, "sanity")
+    columns = ["model", "layer", "target", "check", "verdict", "null"]
+    # labels are shuffled among a concept and its controls, which permuted motifs say nothing of
+    assert sorted(sanity[columns].to_numpy().tolist()) == sorted(
+        ["small", "conv_2", target, check, verdict, null]
+        for check, null in (("permuted weights", "permuted"), ("shuffled labels", "random"))
+        for verdict, target in (("encoded", ""), ("used", "peaks"))
     )
-    for table in ("concepts", "scores", "verdicts", "cavs"):
-        assert set(pd.read_csv(summary / f"{table}.tsv", sep="\t")["model"]) == {"small"}
+    # three motifs at 2 and 6 copies, two at 3
+    assert (sanity["n_tests"] == 8).all()
+    small = sanity["n_p_below_alpha"] <= sanity["most_by_chance"]
+    assert (sanity["passed"] == ((sanity["n_called"] == 0) & small)).all()
+    verdicts = read(checked_twice, "verdicts")
+    assert set(verdicts["called_with_permuted_weights"]) <= {True, False}
+    # a twin is in no other table, and its nulls count for no concept
+    for table in ("concepts", "scores", "verdicts", "cavs", "planting", "nulls", "null_values"):
+        assert set(read(checked_twice, table)["model"]) == {"small"}, table
+    catalogue = pd.read_csv(checked_twice.folder / "out/catalogue.tsv", sep="\t")
+    assert set(catalogue["model"]) == {"small"}
+
+
+def test_a_twin_sees_the_same_examples_and_says_other_things_of_them(checked_twice):
+    out = checked_twice.folder / "out"
+    recipes = [path.relative_to(out / "small") for path in out.glob("small/co*s/*.parquet")]
+    # two sets, the nulls of both, the control and what its nulls are cut from beside it
+    assert len(recipes) == 6
+    for file in recipes:
+        own, twin = (pq.read_table(out / model / file) for model in ("small", "small.randomised"))
+        assert own.equals(twin), file
+    left, right = (
+        pq.read_table(out / model / "conv_2/cavs/mixed.parquet")["weights"]
+        for model in ("small", "small.randomised")
+    )
+    assert not left.equals(right)
+    # labels are shuffled for the model itself, one file beside each of its CAVs
+    assert sorted(path.stem for path in out.glob("*/*/shuffled/*")) == sorted(
+        path.stem for path in out.glob("small/conv_2/cavs/*") if ".nulls-" not in path.name
+    )
+
+
+def test_methods_are_scored_on_the_same_examples_and_regions(checked_twice):
+    methods = read(checked_twice, "methods")
+    keys = ["model", "layer", "target", "concept", "label", "variant"]
+    scores = read(checked_twice, "scores").set_index(keys)
+    parts = {name: part.set_index(keys) for name, part in methods.groupby("method", sort=False)}
+    assert list(parts) == ["plain", "standardised", "tpcav"]
+    # the score of the workflow is the last, compared with permuted motifs in the same way
+    shared = [name for name in methods if name in scores.columns]
+    assert {"derivative", "effect", "log_ratio_q", "published_mean", "n_regions"} <= set(shared)
+    numbers = parts["tpcav"].loc[scores.index, shared]
+    pd.testing.assert_frame_equal(numbers, scores[shared], check_dtype=False)
+    for name, part in parts.items():
+        assert sorted(part.index) == sorted(scores.index), name
+        # what replacing the control by the concept does depends on no coordinates
+        np.testing.assert_allclose(
+            part.loc[scores.index, "effect"], scores["effect"], rtol=1e-3, atol=1e-7
+        )
+        for statistic in ("derivative", "effect", "log_ratio", "published_mean"):
+            assert (part[f"{statistic}_q"] >= part[f"{statistic}_p_permuted"] - 1e-12).all()
+    # CAVs of standardised activations are those of TPCAV, those of plain ones are not
+    columns = ["f1", "auroc", "derivative"]
+    pd.testing.assert_frame_equal(parts["standardised"][columns], parts["tpcav"][columns])
+    assert (parts["plain"]["derivative"] != parts["tpcav"]["derivative"]).all()
 
 
 def test_another_target_does_not_retrain(copy):
@@ -229,7 +406,10 @@ def test_lint_is_clean(study):
 def test_demo_finds_the_known_truth(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     demo = Study(tmp_path)
-    (tmp_path / "config.yaml").symlink_to(tmp_path / "config/config.yaml")
+    shutil.copy(tmp_path / "config/config.yaml", tmp_path / "config.yaml")
+    # as few nulls as let q be below 0.05 for the motifs that are used: 66, a third of the demo's
+    few = {"random_nulls": 40, "permutations_per_motif": 6}
+    demo.configure(lambda config: config.update(statistics=few))
     result = demo.snakemake()
     assert result.returncode == 0, result.stdout
     truth = pd.read_csv(tmp_path / "resources/demo/truth.tsv", sep="\t").set_index("motif")
@@ -241,6 +421,17 @@ def test_demo_finds_the_known_truth(tmp_path):
     assert effect[used[used].index].abs().min() > effect[used[~used].index].abs().max()
     sign = truth.loc[used, "strength"].apply(lambda value: 1 if value > 0 else -1)
     assert (effect[used[used].index].apply(lambda value: 1 if value > 0 else -1) == sign).all()
+    # at either layer and at every number of copies, these are called and no decoy is
+    verdicts = pd.read_csv(tmp_path / "results/summary/verdicts.tsv", sep="\t")
+    assert len(verdicts) == 2 * 3 * len(truth)
+    assert set(verdicts["null"]) == {"permuted"}
+    assert (verdicts["used"] == verdicts["concept"].map(used)).all()
+    called = verdicts[verdicts["used"]]
+    assert (called["direction"] == called["concept"].map(sign).map({1: "+", -1: "-"})).all()
+    # the reference that needs no layer: what planting does to the output
+    agree = np.sign(called["planting_effect"]) == called["concept"].map(sign)
+    assert agree.all()
+    assert (called["planting_effect_q"] <= 0.05).all()
 
 
 @pytest.mark.real
