@@ -19,6 +19,7 @@ from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
 
 from .conftest import ROOT, Study
+from .contract import CONTRACT, read, read_text
 from .sources import write_sources
 
 pytestmark = pytest.mark.slow
@@ -80,6 +81,18 @@ FOUND = {
     "tokens": [("word", "tokens", 0.9)],
     "tokenizer": [("gc", "language", 0.8)],
 }
+#: nulls of each layer and target: which, of how many examples or copies, how many there are
+NULLS = {
+    "motifs": [("permuted", "2", 19), ("permuted", "3", 2), ("permuted", "4", 5)],
+    "own": [
+        (f"random {control}", size, 20)
+        for control in ("random", "negatives", "generated_control")
+        for size in (60, 40)
+    ],
+    "tokens": [("random sentences", 80, 20)],
+}
+#: planted concepts and their copies whose effect on the output is measured
+PLANTED = {"motifs": 26, "tokenizer": 1}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -105,6 +118,7 @@ def test_every_source_runs_end_to_end(sources, family, tmp_path):
     assert (concepts["n_replicates"] == 2).all()
     assert (concepts["n_concept"] == concepts["n_control"]).all()
     assert np.isfinite(scores["derivative"]).all()
+    check_nulls(study, family)
     for concept, model, least in FOUND.get(family, ()):
         best = concepts[(concepts.concept == concept) & (concepts.model == model)]["f1"].max()
         assert best >= least, (concept, model, best)
@@ -112,6 +126,40 @@ def test_every_source_runs_end_to_end(sources, family, tmp_path):
         check_parts(study)
     if family == "motifs":
         check_own_controls(study)
+
+
+def check_nulls(study: Study, family: str) -> None:
+    """All result tables are there, whichever nulls there are; without nulls nothing is called."""
+    for table, columns in CONTRACT.items():
+        text, parquet = read_text(study, table), read(study, table)
+        assert list(text.columns) == list(parquet.columns), table
+        assert list(text.columns)[: len(columns.split())] == columns.split(), table
+        assert len(text) == len(parquet), table
+    nulls, scores, concepts = (read(study, table) for table in ("nulls", "scores", "concepts"))
+    keys, expected = ["model", "layer", "target"], NULLS.get(family, [])
+    for _, group in nulls.groupby(keys):
+        found = [
+            (f"random {row.control}", row.size, row.n_nulls)
+            if row.null == "random"
+            else (row.null, row.variant, row.n_nulls)
+            for row in group.itertuples()
+        ]
+        assert sorted(found) == sorted(expected)
+    assert nulls.groupby(keys).ngroups == scores.groupby(keys).ngroups * bool(expected)
+    assert len(read(study, "null_values")) == nulls["n_nulls"].sum()
+    decides = expected[0][0].split()[0] if expected else "none"
+    for table, statistic, called in ((scores, "effect", "used"), (concepts, "auroc", "encoded")):
+        assert set(table["null"]) == {decides}
+        for kind in ("random", "permuted"):
+            known = table[f"{statistic}_p_{kind}"].notna()
+            assert known.all() if kind == decides else not known.any()
+        assert table[f"{statistic}_q"].notna().all() == bool(expected)
+        assert expected or not table[called].any()
+    planting = read(study, "planting")
+    assert len(planting) == PLANTED.get(family, 0)
+    assert planting["planting_effect"].notna().all()
+    # one of them has no permuted motifs to be compared with
+    assert planting["planting_effect_q"].isna().all() == (family != "motifs")
 
 
 def recipes(study: Study, pattern: str) -> dict[vectors.Group, pd.DataFrame]:
