@@ -27,7 +27,7 @@ check: .venv/ready-dev ## style, types, workflow lint
 	$(BIN)/snakemake --lint
 
 bench: .venv/ready-dev ## measured against the published package, see benchmarks/README.md
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 # torch comes first and by itself: left to a range, pip may fetch a build of several GB
 .venv/ready: pyproject.toml constraints.txt

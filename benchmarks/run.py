@@ -1,4 +1,4 @@
-"""Run all benchmarks in one go: ``make bench``, or ``python benchmarks/run.py``.
+"""Run all benchmarks in one go: ``make bench``, or ``python -m benchmarks.run``.
 
 Writes ``benchmarks/results/*.json`` and prints a Markdown table. See ``benchmarks/README.md``.
 """
@@ -7,34 +7,33 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import venv
-from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-RESULTS = HERE / "results"
-ENVIRONMENT = HERE / ".venv-published"
-REQUIREMENTS = HERE / "published" / "requirements.txt"
-GENOME = Path("genome", "hg19.chr20_1-7391880.fa.gz")
-MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
-MODEL = Path("models", "mcf7_ctcf.state_dict.pt")
-MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
+from benchmarks.measuring import (
+    HERE,
+    RESULTS,
+    ROOT,
+    Measured,
+    Row,
+    alone,
+    faster,
+    measure,
+    milliseconds,
+    module,
+    print_table,
+    save,
+    seconds,
+    slower,
+)
+from benchmarks.surroundings import GENOME, MOTIFS, find_data, one_motif, published_python
+
 ALL_MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.meme")
 BED = Path("regions", "K562_CTCF.hg19.chr20.bed")
 LAYERS = {"linear_layer_1": 128, "conv_layer_2": 65_536}
 ALL = ("windows", "recipes", "activations", "basis", "cavs", "study")
-Measured = dict[str, Any]
-Medians = dict[str, float]
-Row = tuple[str, str, str, str, str]
 
 
 def main() -> None:
@@ -276,135 +275,6 @@ def fresh_folder(work: Path, name: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
-
-
-def paired(measured: list[Measured], ours: str, bare: str) -> str:
-    """Return the median ratio of neighbouring runs, and its range over the processes."""
-    ratios = [
-        [a / b for a, b in zip(process["seconds"][ours], process["seconds"][bare], strict=True)]
-        for process in measured
-    ]
-    medians = [median(process) for process in ratios]
-    middle = median([ratio for process in ratios for ratio in process])
-    return f"{middle:.2f} ({min(medians):.2f} to {max(medians):.2f})"
-
-
-def measure(
-    command: list[str],
-    environment: Mapping[str, str] | None = None,
-    folder: Path = ROOT,
-) -> Measured:
-    """Run one benchmark in a process of its own, in a folder; return what it measured."""
-    print("+", " ".join(command), file=sys.stderr, flush=True)
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"benchmark failed with status {done.returncode}: {' '.join(command)}")
-    measured: Measured = json.loads(done.stdout.splitlines()[-1])
-    return measured
-
-
-def module(name: str, *options: str) -> list[str]:
-    return [sys.executable, "-m", f"benchmarks.{name}", *options]
-
-
-def save(name: str, measured: list[Measured]) -> Medians:
-    """Write what the processes measured; return the median over all runs of each, in seconds."""
-    seconds = {
-        key: [value for process in measured for value in process["seconds"][key]]
-        for key in measured[0]["seconds"]
-    }
-    medians = {key: median(values) for key, values in seconds.items()}
-    content = {
-        "about": [process["about"] for process in measured],
-        "median_seconds": medians,
-        "seconds": seconds,
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    return medians
-
-
-def faster(what: str, ours: Medians, name: str, published: Medians) -> Row:
-    """Return the row that says how many times the published package's time ours saves."""
-    ratio, cpu = (published[f"{name}{unit}"] / ours[f"{name}{unit}"] for unit in ("", "_cpu"))
-    times = milliseconds(ours[name]), milliseconds(published[name])
-    return what, *times, f"{ratio:.1f} times faster", f"{cpu:.1f}"
-
-
-def slower(what: str, measured: list[Measured], found: Medians, ours: str, bare: str) -> Row:
-    """Return the row that says how many times the bare time ours takes, run by run."""
-    times = milliseconds(found[ours]), milliseconds(found[bare])
-    cpu = paired(measured, f"{ours}_cpu", f"{bare}_cpu") if f"{ours}_cpu" in found else ""
-    return what, *times, f"{paired(measured, ours, bare)} times the time", cpu
-
-
-def alone(what: str, value: str) -> Row:
-    return what, value, "", "", ""
-
-
-def seconds(value: float) -> str:
-    return f"{value:,.0f} s"
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:,.{1 if seconds < 1 else 0}f} ms"
-
-
-def print_table(rows: list[Row]) -> None:
-    print("| what | tpcav_core | published or bare | ratio | in processor time |")
-    print("|---|--:|--:|--:|--:|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-
-
-def find_data() -> Path:
-    """Return the folder of the real data, or end with what to do."""
-    data = Path(os.environ.get("TPCAV_DATA", ROOT.parent / "shared" / "data")).resolve()
-    for file in (GENOME, MOTIFS, MODEL):
-        if not (data / file).is_file():
-            raise SystemExit(
-                f"{data / file}: no such file; set TPCAV_DATA to the folder of the real data"
-                " (default ../shared/data beside the repository), or run `--only basis`"
-            )
-    return data
-
-
-def one_motif(data: Path, work: Path) -> Path:
-    """Write a MEME file that holds the one motif that is planted, and return its path."""
-    head, *motifs = (data / MOTIFS).read_text().split("MOTIF ")
-    path = work / "motif.meme"
-    path.write_text(head + "".join(f"MOTIF {m}" for m in motifs if m.startswith(MOTIF)))
-    return path
-
-
-def published_python() -> Path:
-    """Return the interpreter of the published package's environment; make it when missing."""
-    if shutil.which("bedtools") is None:
-        raise SystemExit(
-            "bedtools is not on the PATH and the published package needs it; install it (Debian:"
-            " apt-get install bedtools), or run `--only activations basis`"
-        )
-    python = ENVIRONMENT / "bin" / "python"
-    complete = ENVIRONMENT / "complete"
-    wanted = REQUIREMENTS.read_text()
-    if complete.is_file() and complete.read_text() == wanted:
-        return python
-    print(f"making {ENVIRONMENT} (once)", file=sys.stderr, flush=True)
-    venv.create(ENVIRONMENT, clear=True, with_pip=True)
-    (ENVIRONMENT / ".gitignore").write_text("*\n")
-    torch = next(line for line in wanted.splitlines() if line.startswith("torch=="))
-    for what in ([torch], ["--requirement", str(REQUIREMENTS)]):
-        command = [str(python), "-m", "pip", "install", "--quiet", *what]
-        if subprocess.run(command, check=False).returncode:
-            raise SystemExit(f"could not install {what[-1]} for the published package")
-    complete.write_text(wanted)
-    return python
 
 
 if __name__ == "__main__":

@@ -93,13 +93,13 @@ def evaluate(model: nn.Module, study: Study) -> list[dict[str, Any]]:
     twin = type(model)()
     twin.load_state_dict(model.state_dict())
     randomise_weights(twin, study.seed)
-    rows = list(_run(model, study, study.seed, "study"))
-    rows += _run(model, study, study.seed + 1000, "another seed")
-    rows += _run(twin.eval().requires_grad_(False), study, study.seed, "permuted weights")
+    rows = list(run(model, study, study.seed, "study"))
+    rows += run(model, study, study.seed + 1000, "another seed")
+    rows += run(twin.eval().requires_grad_(False), study, study.seed, "permuted weights")
     return rows
 
 
-def _run(model: nn.Module, study: Study, seed: int, name: str) -> Iterator[dict[str, Any]]:
+def run(model: nn.Module, study: Study, seed: int, name: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of a study with all its draws from a seed."""
     where = concepts.setting(study, seed)
     own = concepts.concepts(study, PLANTED[name])

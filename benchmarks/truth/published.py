@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.run import ROOT, published_python
+from benchmarks.measuring import ROOT
+from benchmarks.surroundings import published_python
 from benchmarks.truth.evaluate import pairs
 from benchmarks.truth.networks import NETWORKS
 from benchmarks.truth.simulation import WINDOW, Study, simulate

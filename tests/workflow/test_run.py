@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -440,8 +441,13 @@ def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch
     shutil.copytree(ROOT / ".test/ctcf", tmp_path / ".test/ctcf")
     study = Study(tmp_path)
     shutil.copy(tmp_path / ".test/ctcf/config.yaml", tmp_path / "config.yaml")
-    few = {"random_nulls": 10, "permutations_per_motif": 1}
-    study.configure(lambda config: config.update(statistics=few))
+    family = ["AC0078*", "AC0111*"]
+
+    def few(config: dict[str, Any]) -> None:
+        config["statistics"] = {"random_nulls": 10, "permutations_per_motif": 1}
+        config["models"]["mcf7_ctcf"]["layers"][1]["concepts"] = family
+
+    study.configure(few)
     result = study.snakemake("--cores", str(os.cpu_count()))
     assert result.returncode == 0, result.stdout
     summary = tmp_path / "results/ctcf/summary"
@@ -458,4 +464,6 @@ def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch
     own = scores[scores["label"] == ctcf]
     assert set(own["layer"]) == {"linear_layer_1", "conv_layer_2"}
     assert (own["n_positive"] == 201).all()
-    assert (own["effect"] > 0).all()
+    both = scores[scores["label"].isin([ctcf, "AC0111:CTCF/KLF:C2H2_ZF"])]
+    assert len(both) == 12
+    assert (both["effect"] > 0).all()

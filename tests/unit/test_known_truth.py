@@ -1,0 +1,76 @@
+"""The benchmark with known truth, small: one genome, one network, fewer nulls, its own code."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from benchmarks.truth import concepts, evaluate, report, simulation, train
+
+pytestmark = pytest.mark.slow
+
+CONTIGS = {"chr1": 3_000_000, "chr2": 1_000_000, "chr3": 1_000_000}
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[pd.DataFrame, dict[str, float]]:
+    """The rows of a small study, and what its network learned."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "CONTIGS", CONTIGS)
+        patch.setattr(train, "EPOCHS", {"cnn": 8})
+        patch.setattr(train, "BACKGROUNDS", 200)
+        patch.setattr(evaluate, "TARGETS", 100)
+        patch.setattr(evaluate, "RANDOM_NULLS", 40)
+        patch.setattr(evaluate, "FRESH", 10)
+        patch.setattr(evaluate, "CLASSIFIERS", ("pattern",))
+        patch.setattr(evaluate, "PLANTED", {"study": (4,)})
+        patch.setattr(evaluate, "NULLS_PER_MOTIF", {"study": 3})
+        for module in (concepts, evaluate):
+            patch.setattr(module, "EXAMPLES", 200)
+        study = simulation.simulate(2)
+        model = train.train(study, "cnn")
+        rows = pd.DataFrame(evaluate.run(model, study, study.seed, "study"))
+        rows = rows.assign(network="cnn", seed=study.seed, has_gc=study.has_gc)
+        return rows.assign(tcav_fraction=rows["tcav_fraction"] - 0.5), train.learned(study, model)
+
+
+def test_the_network_learned_the_truth(learned):
+    _, about = learned
+    assert about["auroc_0"] > about["best_0"] - 0.1
+    assert about["activators"] > 1
+
+
+def test_effect_ranks_the_truth_before_decoys_and_with_the_right_sign(learned):
+    table = report.recovery(learned[0]).set_index("statistic")
+    for layer in ("middle", "late"):
+        assert table.loc["effect", f"{layer} AUROC"] >= 0.95
+        assert table.loc["effect", f"{layer} sign"] == 1
+        package = table.loc["published log ratio, PCA", f"{layer} AUROC"]
+        assert table.loc["effect", f"{layer} AUROC"] > package
+
+
+def test_decoys_are_not_called_against_permuted_motifs(learned):
+    table = report.calls(learned[0], ["layer", "network"])
+    table = table[(table["statistic"] == "effect") & table["minimum effect"]]
+    own = table[(table["null"] == "permuted") & (table["layer"] != "early")]
+    assert (own["decoys called"] <= 0.1).all()
+    assert (own["power"] >= 0.75).all()
+
+
+def test_random_sets_get_uniform_p_values_and_the_published_score_saturates_on_them(learned):
+    table = report.fresh(learned[0])
+    assert (table["KS p"] > 0.01).all()
+    assert (table.loc[table["statistic"] == "effect", "fraction beyond 0.1 or 0.9"] > 0.3).all()
+
+
+def test_shuffled_labels_give_no_call(learned):
+    table = report.sanity(learned[0])
+    assert set(table["check"]) == {"shuffled labels"}
+    assert (table["q < 0.05"] == 0).all()
+
+
+def test_effect_follows_the_planting_effect(learned):
+    table = report.with_planting(learned[0]).set_index(["statistic", "layer"])
+    for layer in ("middle", "late"):
+        assert table.loc[("effect", layer), "mean"] > 0.7
+        assert 0.5 < table.loc[("effect", layer), "slope"] < 1.5
