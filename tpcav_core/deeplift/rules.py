@@ -7,7 +7,7 @@ returns the result at the target, whose gradients are the multipliers:
   the derivative halfway where the two are too close to be told apart;
 - *midpoint*, for products of two operands that both change: ``Δ(ab) = Δa·b̄ + Δb·ā`` with ``ā``
   the mean of an operand at target and baseline, which is Shapley's division between the two;
-- *maxima*: the rule of captum's DeepLift for max pooling, in its formula.
+- *maxima*: see `maxima`.
 
 Softmax, normalisation and attention are made of these. All of them are complete: the multipliers
 times the changes of the operands sum to the change of the result.
@@ -22,20 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: functions of one value that are linear but for kinks: their slope has no rounding error
-KINKED = frozenset(
-    "relu relu_ relu6 leaky_relu leaky_relu_ hardtanh hardtanh_ prelu abs absolute clamp clamp_min"
-    " clamp_max threshold _threshold".split()
-)
-SMOOTH = frozenset(
-    "gelu silu silu_ elu elu_ selu selu_ celu celu_ mish softplus softsign sigmoid sigmoid_ tanh"
-    " tanh_ hardswish hardsigmoid logsigmoid log_sigmoid tanhshrink exp exp_ expm1 log log1p log2"
-    " sqrt rsqrt reciprocal square erf sin cos pow __pow__".split()
-)
-PRODUCTS = frozenset(
-    "mul mul_ multiply __mul__ __rmul__ __imul__ matmul __matmul__ __rmatmul__ bmm mm".split()
-)
-#: share of the size of two values from which on their difference is exact enough to divide by
+#: results that differ by less than this share of their size, at operands that differ by less than
+#: this, are too close to divide their differences; halfway the derivative is as good
 CLOSE = 1e-3
 #: a tensor at the target, which carries gradients where it depends on the layer, and the baseline
 Pair = tuple[Tensor, Tensor]
@@ -82,6 +70,12 @@ class _Midpoint(torch.autograd.Function):
         return None, *(next(found) if want else None for want in needed), None, None
 
 
+def scaled(x: Tensor, slope: Tensor, y: Tensor) -> Tensor:
+    """Return ``y`` with gradient ``slope`` with respect to ``x``."""
+    found: Tensor = _Scaled.apply(x, slope, y)  # type: ignore[no-untyped-call]
+    return found
+
+
 def rescale(function: Callable[[Tensor], Tensor], x: Tensor, b: Tensor, kinked: bool) -> Pair:
     """Return a function of one value at target and baseline.
 
@@ -99,13 +93,12 @@ def rescale(function: Callable[[Tensor], Tensor], x: Tensor, b: Tensor, kinked: 
         change, step = y - y_b, at - b
         close = step == 0
         if not kinked:
-            close |= change.abs() <= CLOSE * (y.abs() + y_b.abs())
+            close |= (change.abs() <= CLOSE * (y.abs() + y_b.abs())) & (step.abs() <= CLOSE)
         slope = change / step
         if close.any():
             slope = torch.where(close, _derivative(function, at / 2 + b / 2), slope)
         slope = slope.nan_to_num(0.0, 0.0, 0.0)  # of masked values, -inf at both
-    result: Tensor = _Scaled.apply(x, slope, y)
-    return result, y_b
+    return scaled(x, slope, y), y_b
 
 
 def _derivative(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
@@ -126,32 +119,10 @@ def midpoint(product: Callable[[Tensor, Tensor], Tensor], left: Pair, right: Pai
     with torch.no_grad():
         at_baseline = product(left[1], right[1])
         means = [x if x is b else (x.detach() + b) / 2 for x, b in (left, right)]
-    result: Tensor = _Midpoint.apply(product, left[0], right[0], *means)
+    result: Tensor = _Midpoint.apply(  # type: ignore[no-untyped-call]
+        product, left[0], right[0], *means
+    )
     return result, at_baseline
-
-
-def maximum(x: Tensor, b: Tensor, y: Pair, where: Pair) -> Pair:
-    """Return maxima over parts of the operand at target and baseline.
-
-    Args:
-        x: operand at the target, flattened where maxima are taken, (..., m).
-        b: operand at the baseline.
-        y: the maxima at both, (..., k).
-        where: their places at both, (..., k) int64.
-    """
-    with torch.no_grad():
-        at = x.detach()
-        joint = torch.maximum(*y)
-        steps = [at.gather(-1, index) - b.gather(-1, index) for index in where]
-        parts = [
-            torch.where(step == 0, torch.zeros_like(step), change / step)
-            for change, step in zip((joint - y[1], y[0] - joint), steps, strict=True)
-        ]
-    result = y[0].detach()
-    for slope, index in zip(parts, where, strict=True):
-        taken = x.gather(-1, index)
-        result = _Scaled.apply(taken, slope, torch.zeros_like(taken)) + result
-    return result, y[1]
 
 
 def multiply(left: Pair, right: Pair) -> Pair:
@@ -163,7 +134,7 @@ def softmax(pair: Pair, dim: int) -> Pair:
     """Return the softmax: exponentials rescaled, times the rescaled reciprocal of their sum."""
     highest = torch.maximum(pair[0].detach(), pair[1]).amax(dim, keepdim=True)
     exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest, False)
-    total = rescale(torch.reciprocal, *_each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
+    total = rescale(torch.reciprocal, *each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
     return multiply(exponential, total)
 
 
@@ -177,17 +148,17 @@ def logsumexp(pair: Pair, dim: int, keepdim: bool = True) -> Pair:
     """Return the logarithm of the sum of exponentials."""
     highest = torch.maximum(pair[0].detach(), pair[1]).amax(dim, keepdim=True)
     exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest, False)
-    found = rescale(torch.log, *_each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
+    found = rescale(torch.log, *each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
     found = found[0] + highest, found[1] + highest
-    return found if keepdim else _each(found, lambda t: t.squeeze(dim))
+    return found if keepdim else each(found, lambda t: t.squeeze(dim))
 
 
 def normalise(pair: Pair, dims: tuple[int, ...], eps: float, centred: bool = True) -> Pair:
     """Return values over their root mean square, less their mean if ``centred``, over ``dims``."""
     if centred:
-        pair = _each(pair, lambda t: t - t.mean(dims, keepdim=True))
+        pair = each(pair, lambda t: t - t.mean(dims, keepdim=True))
     squares = rescale(torch.square, *pair, False)
-    variance = _each(squares, lambda t: t.mean(dims, keepdim=True) + eps)
+    variance = each(squares, lambda t: t.mean(dims, keepdim=True) + eps)
     return multiply(pair, rescale(torch.rsqrt, *variance, False))
 
 
@@ -203,51 +174,25 @@ def attention(
         mask: added to the scores, (..., l, s), or bool, True where attended to; None: none.
         scale: factor of the scores.
     """
-    scores = midpoint(torch.matmul, query, _each(key, lambda t: t.transpose(-2, -1)))
-    scores = _each(scores, lambda t: t * scale)
+    scores = midpoint(torch.matmul, query, each(key, lambda t: t.transpose(-2, -1)))
+    scores = each(scores, lambda t: t * scale)
     if mask is not None:
         added = mask
         if mask.dtype == torch.bool:
             added = torch.zeros_like(mask, dtype=scores[1].dtype).masked_fill(~mask, -torch.inf)
-        scores = _each(scores, lambda t: t + added)
+        scores = each(scores, lambda t: t + added)
     weights = softmax(scores, -1)
     return midpoint(torch.matmul, weights, value), weights
 
 
-def _each(pair: Pair, linear: Callable[[Tensor], Tensor]) -> Pair:
-    """Apply a function that is linear, up to a constant, to both sides."""
+def each(pair: Pair, linear: Callable[[Tensor], Tensor]) -> Pair:
+    """Apply a function that is linear, up to a constant, at target and baseline."""
     return linear(pair[0]), linear(pair[1])
 
 
 def shares(x: Tensor, groups: int) -> Tensor:
     """Return channels (n, c, …) in groups, (n, groups, everything else)."""
     return x.reshape(len(x), groups, -1)
-
-
-def max_pool(x: Tensor, b: Tensor, pool: Callable[..., Any], spatial: int) -> Pair:
-    """Return max pooling over the last ``spatial`` dimensions, see `maximum`.
-
-    Args:
-        x: operand at the target, (…, positions).
-        b: operand at the baseline.
-        pool: takes an operand and ``return_indices``.
-        spatial: 1, 2 or 3.
-    """
-    with torch.no_grad():
-        found = [pool(side.detach(), return_indices=True) for side in (x, b)]
-    shape = found[0][0].shape
-    (y, where), (y_b, where_b) = ([t.flatten(-spatial) for t in side] for side in found)
-    flat, flat_b = x.flatten(-spatial), b.flatten(-spatial)
-    result, at_baseline = maximum(flat, flat_b, (y, y_b), (where, where_b))
-    return result.reshape(shape), at_baseline.reshape(shape)
-
-
-def max_over(x: Tensor, b: Tensor, dim: int, keepdim: bool) -> Pair:
-    """Return the maximum over one dimension, see `maximum`."""
-    x, b = x.movedim(dim, -1), b.movedim(dim, -1)
-    (y, where), (y_b, where_b) = (side.detach().max(-1, keepdim=True) for side in (x, b))
-    found = maximum(x, b, (y, y_b), (where, where_b))
-    return _each(found, (lambda t: t.movedim(-1, dim)) if keepdim else (lambda t: t.squeeze(-1)))
 
 
 def gated(pair: Pair, dim: int) -> Pair:
