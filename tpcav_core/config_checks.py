@@ -39,6 +39,23 @@ def _check_names(config: Mapping[str, Any]) -> None:
             )
         if not entry["n"] and (entry["function"] or entry["regions"] == "random"):
             raise InputError(f"configuration, targets.{name}: set n, how many are wanted")
+        _check_baselines(name, entry)
+
+
+def _check_baselines(name: str, entry: Mapping[str, Any]) -> None:
+    baselines = entry["baselines"]
+    place = f"configuration, targets.{name}.baselines"
+    if entry["function"] and baselines["source"] != "random":
+        raise InputError(
+            f"{place}.source: found {baselines['source']}, but functions yield this target; leave"
+            " it out and give baseline_function"
+        )
+    if bool(baselines["file"]) != (baselines["source"] == "regions"):
+        found = "no file" if baselines["source"] == "regions" else "a file"
+        raise InputError(
+            f"{place}: found {found} with source {baselines['source']}; source regions needs a"
+            " file, the others take none"
+        )
 
 
 def _check_split(config: Mapping[str, Any]) -> None:

@@ -56,7 +56,7 @@ class ModelSpec:
         pickled_classes: a .py file that defines the classes the pickled module was made of.
         inputs: name of the adapter that makes the model's inputs, ``one_hot`` (n, 4, window) or
             one of the others of `tpcav_core.inputs.input_adapter`.
-        output: column of the model's output that is explained, from 0.
+        output: what of the model's output is explained, see `readouts`.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.
         reverse_complement: average the output over both strands, see `tpcav_core.strands`.
@@ -73,7 +73,7 @@ class ModelSpec:
     allow_pickled_module: bool = False
     pickled_classes: str | None = None
     inputs: str = "one_hot"
-    output: int = 0
+    output: int | str = 0
     device: str = "auto"
     batch_size: int = 64
     tracks: Mapping[str, Any] = field(default_factory=dict)
@@ -101,7 +101,11 @@ class ModelSpec:
         expected: list[tuple[tuple[str, ...], str, Any]] = [
             (("batch_size",), "a whole number above 0", _is_count(1)),
             (("window",), "a whole number above 0", lambda x: x is None or _is_count(1)(x)),
-            (("output",), "a whole number, 0 or more", _is_count(0)),
+            (
+                ("output",),
+                "a column from 0 or a name",
+                lambda x: _is_count(0)(x) or isinstance(x, str),
+            ),
             (
                 ("randomise",),
                 "a whole number, 0 or more, or null",
