@@ -27,7 +27,7 @@ from .strands import Wrapper
 log = logging.getLogger("tpcav_core")
 
 _POOLER = "pooler."
-_LISTED = 3
+_LISTED = 6
 
 
 class HuggingFaceModel(Wrapper):

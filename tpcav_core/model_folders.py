@@ -52,6 +52,7 @@ def check_entry(entry: Mapping[str, Any]) -> None:
                     f" huggingface, or remove {key}"
                 )
         return
+    _check_known(entry.get("architecture"))
     for key, absent in _OTHER_WAYS.items():
         if entry.get(key, absent) != absent:
             raise InputError(
@@ -73,6 +74,7 @@ def check_folder(folder: str, architecture: str | None, trust_remote_code: bool)
             architecture that is none of these, or code of its own that may not run.
     """
     label = f"huggingface {folder!r}"
+    _check_known(architecture)
     if not Path(folder).is_dir():
         raise InputError(
             f"{label}: no such folder; paths are relative to {Path.cwd()}, and a model of the"
@@ -80,11 +82,6 @@ def check_folder(folder: str, architecture: str | None, trust_remote_code: bool)
         )
     config = _read_config(folder, label)
     found = architecture or _architecture(config, label)
-    if found not in ARCHITECTURES:
-        raise InputError(
-            f"{label}: architecture {found!r}, expected one of"
-            f" {', '.join(ARCHITECTURES)}{suggest(found, ARCHITECTURES)}"
-        )
     _check_code(config, trust_remote_code, label)
     _check_weights(folder, found, label)
     return found
@@ -98,6 +95,14 @@ def folder_files(folder: str) -> list[str]:
     return sorted(
         str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
     )
+
+
+def _check_known(architecture: str | None) -> None:
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise InputError(
+            f"architecture is {architecture!r}, expected one of"
+            f" {', '.join(ARCHITECTURES)}{suggest(architecture, ARCHITECTURES)}"
+        )
 
 
 def _read_config(folder: str, label: str) -> dict[str, Any]:
