@@ -59,7 +59,8 @@ class ModelSpec:
         allow_pickled_module: opt-in to ``pickled_module``, which runs code of the file.
         pickled_classes: a .py file that defines the classes the pickled module was made of.
         inputs: name of the adapter that makes the model's inputs, ``one_hot`` (n, 4, window) or
-            one of the others of `tpcav_core.inputs.input_adapter`.
+            one of the others of `tpcav_core.inputs.input_adapter`; of a folder, `from_dict` takes
+            its tokenizer where none is named.
         output: column of the model's output that is explained, from 0.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.

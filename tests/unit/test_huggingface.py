@@ -222,6 +222,17 @@ def test_two_loads_give_the_same_bytes(folders: dict[str, str]) -> None:
         assert torch.equal(first(*tokens(folder)), second(*tokens(folder)))
 
 
+def test_weights_may_be_permuted_as_a_sanity_check(folders: dict[str, str]) -> None:
+    folder = folders["EsmForSequenceClassification"]
+    content = {"huggingface": folder, "window": WINDOW}
+    first, second, other = (
+        load_model(ModelSpec.from_dict({**content, "randomise": seed}))(*tokens(folder))
+        for seed in (1, 1, None)
+    )
+    assert torch.equal(first, second)
+    assert not torch.allclose(first, other)
+
+
 def test_weights_of_half_precision_become_float32(copy: Callable[[str], Path]) -> None:
     folder = copy("BertForSequenceClassification")
     plainly(str(folder), SEQUENCES).half().save_pretrained(folder)

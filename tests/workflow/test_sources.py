@@ -366,6 +366,12 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
     "shuffled version of nothing": (
         "own", within("concepts", "shuffled_motifs", of="motif"),
         ["motif", "did you mean 'motifs'"]),
+    "folder of a network that is not there": (
+        "huggingface", within("models", "language", huggingface="data/none"),
+        ["models.language", "data/none", "no such folder"]),
+    "folder of a network and a factory": (
+        "huggingface", within("models", "language", factory="model.py:LanguageModel"),
+        ["models.language", "factory", "both given"]),
     "source that needs a genome": (
         "tokens", within("concepts", gc={"source": "gc_content"}), ["genome", "'gc'"]),
 }  # fmt: skip
