@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InputError, suggest
+from .model_folders import check_entry
 from .splits import split_by_chromosomes, test_size
 
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise `InputError` for the first part that does not fit another."""
+    _check_models(config)
     _check_names(config)
     _check_split(config)
     _check_cavs(config)
+
+
+def _check_models(config: Mapping[str, Any]) -> None:
+    for name, entry in config["models"].items():
+        try:
+            check_entry(entry)
+        except InputError as error:
+            raise InputError(f"configuration, models.{name}: {error}") from None
 
 
 def _check_names(config: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from .config_checks import check_config
 from .controls import check_control, shared_control
 from .errors import InputError
 from .explained import explained, named_outputs
+from .model_folders import check_folder, folder_files
 from .names import OWN
 from .null_sets import null_motifs
 from .sources import named_files
@@ -95,7 +96,9 @@ class Jobs:
         ]
         kind, _, folder = entry["inputs"].partition(":")
         if kind == "tokenizer" and Path(folder).is_dir():
-            sources += sorted(str(file) for file in Path(folder).iterdir() if file.is_file())
+            sources += folder_files(folder)
+        if entry["huggingface"]:
+            sources += folder_files(entry["huggingface"])
         files = [*sources, entry["weights"], entry["pickled_classes"], *tracks]
         return [file for file in dict.fromkeys(files) if file]
 
@@ -137,12 +140,22 @@ class Jobs:
     def check_files(self, made: Iterable[str] = ()) -> None:
         """Raise `InputError` for a file that is neither there nor ``made`` by a rule."""
         made = set(made)
+        self._check_folders()
         for file, place in self.input_files().items():
             if file not in made and not Path(file).is_file():
                 raise InputError(
                     f"configuration, {place}: no file {file!r} (looked in {Path.cwd()}); correct"
                     " the path, paths are relative to the folder you run in"
                 )
+
+    def _check_folders(self) -> None:
+        for model, entry in self.config["models"].items():
+            if entry["huggingface"]:
+                options = [entry[key] for key in ("architecture", "trust_remote_code")]
+                try:
+                    check_folder(entry["huggingface"], *options)
+                except InputError as error:
+                    raise InputError(f"configuration, models.{model}: {error}") from None
 
     def layers(self, model: str) -> dict[str, list[str]]:
         """Return the layers of a model, each with its patterns of concepts."""
