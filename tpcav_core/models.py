@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
@@ -37,6 +37,7 @@ __all__ = [
 
 log = logging.getLogger("tpcav_core")
 
+PRECISIONS = ("float32", "bfloat16", "float16")
 WEIGHTS_FORMATS = ("auto", "state_dict", "safetensors", "lightning", "pickled_module")
 
 
@@ -66,6 +67,8 @@ class ModelSpec:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.
         reverse_complement: average the output over both strands, see `tpcav_core.strands`.
+        precision: of the forward pass: ``float32``, or ``bfloat16`` or ``float16`` where PyTorch's
+            autocast deems it safe. Results are float32 in any case.
         randomise: seed of a permutation of its weights, see `tpcav_core.randomised`; None: none.
         tracks: signal the model takes: by name, ``file`` (bigWig) and ``missing``, see `tracks`.
     """
@@ -87,6 +90,7 @@ class ModelSpec:
     batch_size: int = 64
     tracks: Mapping[str, Any] = field(default_factory=dict)
     reverse_complement: bool = False
+    precision: str = "float32"
     randomise: int | None = None
 
     def __post_init__(self) -> None:
@@ -138,6 +142,7 @@ class ModelSpec:
             ),
             (("inputs", "device"), "text", lambda x: isinstance(x, str)),
             (texts, "text or null", lambda x: x is None or isinstance(x, str)),
+            (("precision",), f"one of {', '.join(PRECISIONS)}", PRECISIONS.__contains__),
             (
                 ("weights_format",),
                 f"one of {', '.join(WEIGHTS_FORMATS)}",
@@ -218,9 +223,22 @@ def load_model(spec: ModelSpec) -> nn.Module:
             load_state(model, state, spec.weights_prefix, spec.weights)
     if spec.randomise is not None:
         randomise_weights(model, spec.randomise)
+    if spec.precision != "float32":
+        _lower_precision(model, getattr(torch, spec.precision))
     if spec.reverse_complement:
         model = StrandAverage(model, spec.inputs)
     return model.cpu().eval().requires_grad_(False)
+
+
+def _lower_precision(model: nn.Module, dtype: torch.dtype) -> None:
+    """Let a model's passes run in autocast."""
+    forward = model.forward
+
+    def run(*inputs: Tensor, **named: Any) -> Any:
+        with torch.autocast(inputs[0].device.type, dtype):
+            return forward(*inputs, **named)
+
+    model.forward = run
 
 
 def resolve_device(device: str) -> torch.device:

@@ -106,7 +106,7 @@ class Scalar(nn.Module):
 
     def forward(self, *inputs: Tensor, held: Tensor | None = None) -> Tensor:
         """Return (n,) from what the model is called with."""
-        return self.readout(self.model(*inputs), held)
+        return self.readout(self.model(*inputs), held).float()
 
     @torch.no_grad()
     def held(self, inputs: tuple[Tensor, ...]) -> Tensor | None:

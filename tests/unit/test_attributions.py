@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import LayerDeepLift
+from captum.concept import TCAV, Classifier, Concept
 from torch import nn
 
 from tpcav_core.attributions import (
@@ -510,3 +511,33 @@ def test_an_input_that_enters_after_the_layer_must_be_equal_in_target_and_baseli
     assert same.relative_error() < 1e-4
     differ = attribute(model, layer, (*TARGETS, one), (*BASELINES, other), method="deeplift")
     assert (differ.relative_error() > 0.05) == (layer == "sequence")
+
+
+class _Given(Classifier):
+    """Hands captum's TCAV a CAV instead of training one."""
+
+    def __init__(self, cav):
+        self.cav = cav
+
+    def train_and_eval(self, dataloader, **options):
+        return {}
+
+    def weights(self):
+        return torch.stack([torch.from_numpy(self.cav), -torch.from_numpy(self.cav)])
+
+    def classes(self):
+        return [0, 1]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_captums_tcav_agrees_with_gradients_on_the_same_cav(relu_net, tmp_path, seed):
+    cav = np.random.default_rng(seed).normal(size=6 * 16).astype(np.float32)
+    sets = [Concept(i, str(i), [torch.zeros(2, 4, 64)]) for i in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tcav = TCAV(relu_net, ["2"], classifier=_Given(cav), save_path=str(tmp_path))
+        found = tcav.interpret(TARGETS[0].clone().requires_grad_(), [sets], target=0)
+    captum = found["0-1"]["2"]
+    ours = attribute(relu_net, "2", TARGETS, BASELINES, method="gradient").multipliers @ cav
+    assert captum["sign_count"][0].item() == pytest.approx((ours > 0).mean())
+    assert captum["magnitude"][0].item() == pytest.approx(ours.mean(), rel=1e-4)

@@ -34,7 +34,8 @@ def source(toy_genome, pairs, baselines, adapt=ONE_HOT):
 
 
 def sides(found, number=0, size=5):
-    return [torch.cat(side) for side in zip(*((x[0], b[0]) for x, b in found.batches(size, number)))]
+    pairs = [(x[0], b[0]) for x, b in found.batches(size, number)]
+    return [torch.cat(side) for side in zip(*pairs, strict=True)]
 
 
 def dinucleotides(one_hot):
@@ -110,6 +111,10 @@ def test_one_baseline_is_its_own_mean(model, toy_genome, pairs):
     part, _ = attribute_source(
         model,
         "2",
-        source(toy_genome, pairs._replace(targets=rows, baselines=take(pairs.baselines, slice(3))), None),
+        source(
+            toy_genome,
+            pairs._replace(targets=rows, baselines=take(pairs.baselines, slice(3))),
+            None,
+        ),
     )
     assert len(concatenate([part, one]).output) == N + 3

@@ -110,7 +110,9 @@ MIDDLES = {
         *(nn.Hardtanh(), nn.Softsign(), nn.Sigmoid(), nn.PReLU(), nn.CELU(), nn.ReLU6()),
     ),
     "layer norm": lambda: nn.Sequential(nn.LayerNorm(16), nn.GELU()),
-    "other norms": lambda: nn.Sequential(nn.RMSNorm(16), nn.GroupNorm(8, 64), nn.InstanceNorm1d(64)),
+    "other norms": lambda: nn.Sequential(
+        nn.RMSNorm(16), nn.GroupNorm(8, 64), nn.InstanceNorm1d(64)
+    ),
     "batch norm": lambda: nn.Sequential(nn.BatchNorm1d(64), nn.ReLU()),
     "attention": lambda: Calls(attend, p=nn.Linear(16, 48)),
     "causal attention": lambda: Calls(
@@ -128,7 +130,9 @@ MIDDLES = {
     ),
     "gated unit": lambda: nn.Sequential(nn.Linear(16, 32), nn.GLU()),
     "bilinear": lambda: Calls(lambda self, y: self.a(y, y.tanh()), a=nn.Bilinear(16, 16, 16)),
-    "state space": lambda: Calls(scan, dt=nn.Linear(16, 16), b=nn.Linear(16, 4), c=nn.Linear(16, 4)),
+    "state space": lambda: Calls(
+        scan, dt=nn.Linear(16, 16), b=nn.Linear(16, 4), c=nn.Linear(16, 4)
+    ),
     "pooled": lambda: Calls(pooled, p=nn.Linear(16, 16)),
     "residual": lambda: Calls(
         residual, a=nn.Conv1d(16, 16, 3, padding=1), b=nn.Conv1d(16, 16, 3, padding=2, dilation=2)
@@ -139,8 +143,12 @@ MIDDLES = {
     "adaptive max pool": lambda: Calls(
         lambda self, y: functional.adaptive_max_pool1d(y.transpose(1, 2), 3).mT
     ),
-    "quotients": lambda: Calls(lambda self, y: y / (1 + y**2) + 1 / (2 + y.exp()) - 2 / (y * y + 3)),
-    "log softmax": lambda: nn.Sequential(nn.LogSoftmax(1), nn.Linear(16, 16), nn.Softmax(-1), nn.LayerNorm(16)),
+    "quotients": lambda: Calls(
+        lambda self, y: y / (1 + y**2) + 1 / (2 + y.exp()) - 2 / (y * y + 3)
+    ),
+    "log softmax": lambda: nn.Sequential(
+        nn.LogSoftmax(1), nn.Linear(16, 16), nn.Softmax(-1), nn.LayerNorm(16)
+    ),
     "log sum": lambda: Calls(lambda self, y: torch.logsumexp(y, 1, keepdim=True)),
     "in place": lambda: Calls(in_place, p=nn.Linear(16, 16)),
     "reused": lambda: Calls(

@@ -271,8 +271,12 @@ def test_a_masked_language_model_may_have_been_trained_with_another_head_beside_
 
 
 def test_nothing_is_printed_and_settings_of_transformers_stay(
-    folders: dict[str, str], capfd: pytest.CaptureFixture[str]
+    folders: dict[str, str],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # a command that ran before has left its own, to a stream that is closed now
+    monkeypatch.setattr(logging.getLogger("tpcav_core"), "handlers", [])
     reports = transformers.logging
     before = reports.get_verbosity(), reports.is_progress_bar_enabled()
     load_huggingface(folders["EsmForMaskedLM"], "AutoModel")

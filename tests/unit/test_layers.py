@@ -252,7 +252,7 @@ def test_of_a_tuple_the_first_tensor_is_taken(network: Network, sequence: Tensor
 
 
 def test_the_call_of_a_layer_that_is_meant(network: Network, sequence: Tensor) -> None:
-    with pytest.raises(InputError, match="'act': called 2 times in one .*, act@1 to act@2"):
+    with pytest.raises(InputError, match=r"'act': called 2 times in one .*, act@1 to act@2"):
         check_layer(network, "act", sequence)
     for name in ("act@1", "act@2"):
         d = check_layer(network, name, sequence).d

@@ -6,15 +6,18 @@ import os
 import pickle
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, one_hot
 from tpcav_core.models import ModelSpec, layer_output, load_model, load_object, resolve_device
@@ -545,3 +548,20 @@ def test_ctcf_pickled_module_needs_the_opt_in(real_models: Path) -> None:
         {"factory": f"{CTCF}:build", "window": 1024, "weights": weights},
         "holds pickled objects __main__.DummyModelSeq",
     )
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_lower_precision_is_near_and_its_error_is_measured(toy_network, precision):
+    spec = ModelSpec(window=64, weights=None, factory=f"{toy_network}:build", precision=precision)
+    model = load_model(spec)
+    exact = load_model(replace(spec, precision="float32"))
+    x, b = (one_hot(example_codes(16, 64, seed)) for seed in (1, 2))
+    found = attribute(model, "2", (x,), (b,))
+    right = attribute(exact, "2", (x,), (b,))
+    size = np.abs(right.activations).max()
+    error = np.abs(found.activations - right.activations).max() / size
+    assert (error == 0) == (precision == "float32")
+    assert error < 0.02
+    assert found.multipliers.dtype == np.float32
+    assert (found.relative_error() > 1e-4) == (precision == "bfloat16")
+    assert layer_output(model, "2", x).shape == layer_output(exact, "2", x).shape

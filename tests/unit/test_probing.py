@@ -54,7 +54,7 @@ def test_a_branch_beside_a_skip_connection_is_refused(method):
 
 
 def test_an_operation_without_a_rule_is_named():
-    with pytest.raises(InputError, match="deeplift is not complete, .*no rule for gru in memory"):
+    with pytest.raises(InputError, match=r"deeplift is not complete, .*no rule for gru in memory"):
         probe_layer(build(gate=True), "block", X, B, output=readout(0), method="deeplift")
     found = probe_layer(build(gate=True), "block", X, B, output=readout(0))
     assert found.method == "integrated_gradients"

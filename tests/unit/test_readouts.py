@@ -82,7 +82,7 @@ def test_a_function_of_ones_own(tmp_path):
     file.write_text("def ratio(result):\n    return result[0].sum((1, 2)) / result[1][:, 0]\n")
     found = readout(f"{file}:ratio")((PROFILE, COUNTS))
     assert torch.equal(found, PROFILE.sum((1, 2)) / COUNTS[:, 0])
-    with pytest.raises(InputError, match="output .*ratio': raised .*"):
+    with pytest.raises(InputError, match=r"output .*ratio': raised .*"):
         readout(f"{file}:ratio")(TABLE)
 
 

@@ -113,7 +113,12 @@ class Study:
 
     def _planted(self, model, name, effect):
         ends = {f"planting_effect_{end}": effect for end in ("low", "high")}
-        numbers = {"output": "", "planting_effect": effect, "planting_positive": 0.5, "n_backgrounds": 100}
+        numbers = {
+            "output": "",
+            "planting_effect": effect,
+            "planting_positive": 0.5,
+            "n_backgrounds": 100,
+        }
         return {"model": model, **about(name, "4", {}), **ends, **numbers}
 
     def add_shuffled(self, effect=0.3, model="m", layer="l"):

@@ -137,6 +137,19 @@ def test_multipliers_in_embedding_coordinates_equal_those_through_an_explicit_wr
     np.testing.assert_allclose(found, explicit, atol=1e-10)
 
 
+@pytest.mark.parametrize("k", [0, K, D])
+def test_the_signed_sum_over_the_embedding_is_that_at_the_layer(k):
+    V = orthonormal(k=k)
+    standardised = LAYER.multipliers * LAYER.scaling.std
+    m = np.concatenate([standardised @ V, standardised], axis=1)
+    change = embed((LAYER.activations - LAYER.baselines) / LAYER.scaling.std, V)
+    wanted = (LAYER.multipliers * (LAYER.activations - LAYER.baselines)).sum(axis=1)
+    np.testing.assert_allclose((m * change).sum(axis=1), wanted)
+    # the published form is the same with absolute changes
+    published = LAYER.targets(V).attributions
+    np.testing.assert_allclose(published, m * np.abs(change))
+
+
 def of_signs(*values):
     """Targets with one feature whose ``a·w`` are ``values`` for w = 1."""
     column = np.array(values, float)[:, None]
