@@ -33,7 +33,7 @@ from benchmarks.surroundings import GENOME, MOTIFS, find_data, one_motif, publis
 ALL_MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.meme")
 BED = Path("regions", "K562_CTCF.hg19.chr20.bed")
 LAYERS = {"linear_layer_1": 128, "conv_layer_2": 65_536}
-ALL = ("windows", "recipes", "activations", "basis", "cavs", "study")
+ALL = ("windows", "recipes", "activations", "basis", "cavs", "attributions", "study")
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     only = set(arguments.only)
     data = find_data() if only - {"basis"} else Path()
-    python = published_python() if only & {"windows", "cavs", "study"} else Path()
+    python = published_python() if only & {"windows", "cavs", "attributions", "study"} else Path()
     RESULTS.mkdir(exist_ok=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tpcav-bench-") as folder:
@@ -61,6 +61,8 @@ def main() -> None:
             rows += basis(arguments.rounds)
         if "cavs" in arguments.only:
             rows += cavs(data, work, python, min(3, arguments.rounds))
+        if "attributions" in arguments.only:
+            rows += attributions(data, work, python, min(3, arguments.rounds))
         if "study" in arguments.only:
             rows += study(data, work, python, arguments.processes)
     print_table(rows)
@@ -194,6 +196,25 @@ def cavs(data: Path, work: Path, python: Path, rounds: int) -> list[Row]:
             ),
             alone(f"{name}: Gram matrices", f"{rates[0]:,.0f} of {rates[1]:,.0f} Gflop/s"),
         ]
+    return rows
+
+
+def attributions(data: Path, work: Path, python: Path, rounds: int) -> list[Row]:
+    """Compare attributing 200 regions with the published package, in the same basis."""
+    rows: list[Row] = []
+    for layer, d in LAYERS.items():
+        options = (f"--data={data}", f"--layer={layer}", f"--published={python}")
+        folder = fresh_folder(work, f"attributions_{layer}")
+        measured = [measure(module("attributions", *options), folder=folder) for _ in range(rounds)]
+        found = save(f"attributions_{layer}", measured)
+        name = f"200 regions attributed, d = {d:,}"
+        for size in (8, 64):
+            theirs = {
+                f"ours{unit}": found[f"published_batch_{size}{unit}"] for unit in ("", "_cpu")
+            }
+            rows.append(faster(f"{name}; theirs in batches of {size}", found, "ours", theirs))
+        difference = max(one["about"]["largest_difference"] for one in measured)
+        rows.append(alone(f"{name}: largest difference", f"{difference:.1g} of the largest value"))
     return rows
 
 

@@ -122,7 +122,7 @@ def attribute(
             found = _integrated(model, scalar, layer, inputs, baselines, held, steps)
     m, y, y_b = (as_rows(model, tensor.detach()).float() for tensor in found[:3])
     f, f_b = (tensor.detach() for tensor in found[3:])
-    total = (m.double() * (y.double() - y_b.double())).sum(dim=1)
+    total = (m * (y - y_b)).sum(dim=1, dtype=torch.float64)
     error = (total - (f.double() - f_b.double())).abs()
     return Attribution(*(t.cpu().numpy() for t in (m, y, y_b, f.float(), f_b.float(), error)))
 

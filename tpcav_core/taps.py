@@ -38,14 +38,14 @@ class Tap(nn.Module):
             self.reached()
         if not self.takes_over:
             return tensor
-        self.leaf = self.seen.clone().requires_grad_()
+        self.leaf = self.seen.requires_grad_()
         return self.leaf
 
     def value(self) -> Tensor:
         """Return what the layer gave, without gradients."""
         if self.seen is None:
             raise InputError("the layer was not reached in the forward pass")
-        return self.seen
+        return self.seen.detach()
 
     def gradient(self, of: Tensor) -> Tensor:
         """Return the gradient of the sum of ``of`` at the leaf; zeros where it does not depend."""

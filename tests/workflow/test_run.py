@@ -374,6 +374,7 @@ def test_another_layer_leaves_the_others_alone(copy):
     # chunks of permuted motifs; two targets
     assert planned == {
         "preflight": 1,
+        "probe": 1,
         "concepts": 2,
         "catalogue": 1,
         "activations": 4,

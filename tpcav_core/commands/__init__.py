@@ -19,6 +19,7 @@ STEPS = {
     "layers": "list the layers of a model with output shape and d",
     "genome": "read a FASTA file once into a form that windows are cut from quickly",
     "preflight": "check genome, regions, models and layers before anything expensive",
+    "probe": "try to explain a layer on a few examples, and see whether there is room",
     "catalogue": "write the table of all concepts",
     "concepts": "write the recipes of concepts: region + planted sites",
     "activations": "run examples through a model up to a layer",

@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, content in json.loads(arguments.models).items():
         try:
             spec = ModelSpec.from_dict(content["model"])
+            _draw_targets(loaded, spec, arguments)
             inputs = example_inputs(loaded, spec, arguments)
             rows += [{"model": name, **row} for row in check_model(spec, content["layers"], inputs)]
         except InputError as error:
@@ -54,10 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(table, Path(arguments.output).with_suffix(""))
 
 
-def example_inputs(
-    loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace, n: int = 2
-) -> Inputs:
-    """Draw what will be drawn; return the model's inputs for n examples."""
+def _draw_targets(loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace) -> None:
+    """Draw the targets and baselines that will be explained, or have functions yield them."""
     options = json.loads(arguments.sampling)
     for name, content in json.loads(arguments.targets).items():
         target = {"name": name, **content}
@@ -66,6 +65,13 @@ def example_inputs(
             check_call(source.targets)
             for call in source.baselines:
                 check_call(call)
+
+
+def example_inputs(
+    loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace, n: int = 2
+) -> Inputs:
+    """Draw windows as they will be drawn; return the model's inputs for n examples."""
+    options = json.loads(arguments.sampling)
     if loaded is None:
         return next(user_inputs(arguments.call, n, n))
     if spec.window is None:

@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
                 "method": found.method,
                 "completeness_error": found.error,
                 "around_layer": found.around,
-                "set_mb": round(arguments.examples * d * 4 / 1e6, 1),
-                "disk_mb": round(arguments.sets * arguments.examples * d * 4 / 1e6, 1),
+                "set_mb": round(arguments.examples * d * 4 / 1e6, 3),
+                "disk_mb": round(arguments.sets * arguments.examples * d * 4 / 1e6, 3),
             }
         )
     _check_disk(rows[0], Path(arguments.output).parent)

@@ -137,7 +137,6 @@ def preflight_model(model, layers):
     content = {
         "model": {**JOBS.model(model), "device": "cpu"},
         "layers": layers,
-        "outputs": JOBS.outputs(model),
     }
     return as_json({model: content})
 
