@@ -24,6 +24,7 @@ include: "workflow/rules/cavs.smk"
 include: "workflow/rules/nulls.smk"
 include: "workflow/rules/similarity.smk"
 include: "workflow/rules/attributions.smk"
+include: "workflow/rules/contributions.smk"
 include: "workflow/rules/planting.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/methods.smk"
@@ -34,3 +35,4 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
+        contribution_results(),
