@@ -108,15 +108,17 @@ def propagate(
     weighted = _Weighted(model, layer)
     inputs = tuple(tensor.detach().requires_grad_() for tensor in inputs)
     options: dict[str, Any] = {"additional_forward_args": (weights,)}
-    explainer: Any = Saliency(weighted)
+    explainer: Any
     if method == "gradient":
+        explainer = Saliency(weighted)
         options["abs"] = False
-    else:
-        kind = DeepLift if method == "deeplift" else IntegratedGradients
-        explainer = kind(weighted, multiply_by_inputs=False)
+    elif method == "deeplift":
+        explainer = DeepLift(weighted, multiply_by_inputs=False)
         options["baselines"] = baselines
-    if method == "integrated_gradients":
-        options |= {"n_steps": steps, "internal_batch_size": max(1, len(inputs[0])) * 8}
+    else:
+        explainer = IntegratedGradients(weighted, multiply_by_inputs=False)
+        options |= {"baselines": baselines, "n_steps": steps}
+        options["internal_batch_size"] = 8 * max(1, len(inputs[0]))
     with warnings.catch_warnings():
         # DeepLIFT announces the hooks that it sets and removes again
         warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)

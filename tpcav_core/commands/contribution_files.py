@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         result.completeness_error,
         found,
     )
-    write_table(table, Path(arguments.sites).with_suffix(""))
+    # with its suffix: without, what follows the dot between target and set would be taken for one
+    write_table(table, Path(arguments.sites))
     with files.atomic(arguments.bed) as temporary:
         temporary.write_text(sites.sites_bed(regions, genome, found))
     drawn = top_logos(genome, regions, result, found, arguments.logos)
