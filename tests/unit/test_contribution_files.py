@@ -285,6 +285,7 @@ def modisco():
     return [found] if found else None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(modisco() is None, reason="modisco-lite is not installed (it is optional)")
 def test_modisco_finds_the_motif_in_what_is_written(tmp_path):
     from tpcav_core.commands.modisco_files import save_npz

@@ -101,3 +101,14 @@ def test_what_cannot_be_done_is_one_line(config, entry, change, expected):
         jobs_with(config, change, s=entry)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_configuration_of_the_guide_is_valid():
+    text = (Path(__file__).parents[2] / "docs" / "contributions.md").read_text()
+    content = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    base = {
+        "models": {"m": {"factory": "a.py:b", "weights": None, "window": 9, "layers": ["l"]}},
+        "concepts": {"c": {"source": "gc_content"}},
+        "targets": {"t": {"regions": "random", "n": 1}},
+    }
+    assert checked({**base, **content}, SCHEMA)["contributions"]["ctcf"]["logos"] == 10
