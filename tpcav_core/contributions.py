@@ -25,6 +25,8 @@ from .explain import RegionPairs
 from .input_attributions import InputMultipliers, complete_multipliers
 
 log = logging.getLogger("tpcav_core")
+#: share of the sizes of summed terms that their sum is uncertain by
+ROUNDING = 1e-5
 
 
 class LayerPairs(NamedTuple):
@@ -45,6 +47,11 @@ class LayerPairs(NamedTuple):
         weights = restriction.apply(self.multipliers[rows]).astype(np.float32)
         change = self.activations[rows].astype(float) - self.baseline_activations[rows]
         return weights, (weights * change).sum(axis=1)
+
+    def rounding(self) -> float:
+        """Return what of a score is rounding of float32, from the mean size of what is summed."""
+        change = self.activations - self.baseline_activations
+        return ROUNDING * float(np.abs(self.multipliers * change).sum(axis=1, dtype=float).mean())
 
 
 def contribute(
@@ -74,7 +81,8 @@ def contribute(
         restriction: to the concepts.
         method: the one that attributed the layer. Where DeepLIFT is not complete between input and
             layer, integrated gradients are used.
-        tolerance: largest completeness error, as a share of the mean absolute score.
+        tolerance: largest completeness error, as a share of the mean absolute score; rounding is
+            allowed in any case.
         force: return contributions that exceed it.
         hypothetical: also return what the other bases would contribute.
         correct_off_simplex: subtract at each position the mean of the four bases' hypothetical
@@ -92,7 +100,8 @@ def contribute(
     """
     work = _Work(model, layer, adapter, source, pairs, restriction, batch_size, device)
     score = np.concatenate([pairs.restricted(rows, restriction)[1] for rows in work.batches()])
-    allowed = tolerance * float(np.abs(score).mean())
+    # rounding alone is left where a set has nearly no share, for example the complement of all
+    allowed = max(tolerance * float(np.abs(score).mean()), pairs.rounding())
     finish = partial(_finished, hypothetical=hypothetical, correct=correct_off_simplex)
     try:
         parts = _all_batches(work, score, finish, method, allowed, strict=method == "deeplift")
@@ -101,7 +110,7 @@ def contribute(
         method = "integrated_gradients"
         parts = _all_batches(work, score, finish, method, allowed)
     result = genome_orientation(joined(parts), source.pairs.targets.strand)
-    _check(result, layer, method, tolerance, force)
+    _check(result, layer, method, allowed, force)
     return result, method
 
 
@@ -180,16 +189,15 @@ def _finished(
     )
 
 
-def _check(
-    result: Contributions, layer: str, method: Method, tolerance: float, force: bool
-) -> None:
+def _check(result: Contributions, layer: str, method: Method, allowed: float, force: bool) -> None:
     if not np.isfinite(result.contributions).all() or not np.isfinite(result.tracks).all():
         raise InputError("contributions are NaN or infinite; check the model's weights")
     error = result.relative_error()
     log.info("completeness error: %.2g of the mean score", error)
-    if method != "gradient" and error > tolerance and not force:
+    if method != "gradient" and not result.completeness_error.max() <= allowed and not force:
+        share = allowed / float(np.abs(result.score).mean() or 1)
         raise InputError(
             f"{method} is not complete between the input and layer {layer!r}: error {error:.2g} of"
-            f" the mean score, tolerance {tolerance:g}; set attributions.tolerance higher or"
+            f" the mean score, tolerance {share:.2g}; set attributions.tolerance higher or"
             " attributions.force to true"
         )

@@ -20,6 +20,8 @@ from matplotlib.textpath import TextPath
 COLOURS = ("#009e73", "#0072b2", "#e69f00", "#d55e00")
 #: bases of a region that are drawn at most, around its strongest site
 SHOWN = 100
+#: letters below this share of the tallest are left out: none would see them
+INVISIBLE = 0.005
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tpcav",
@@ -73,8 +75,9 @@ def write_logos(path: Path, title: str, logos: Sequence[Logo], unit: str = "cont
 
 def _draw(axes: Axes, logo: Logo, unit: str) -> None:
     values = np.asarray(logo.values, float)
+    visible = np.abs(values) > INVISIBLE * np.abs(values).max(initial=0.0)
     for base, colour in enumerate(COLOURS):
-        places = np.flatnonzero((logo.codes == base) & (values != 0))
+        places = np.flatnonzero((logo.codes == base) & visible)
         if len(places):
             outline = _letters("ACGT"[base], logo.start + places, values[places])
             axes.add_patch(PathPatch(outline, facecolor=colour, linewidth=0))

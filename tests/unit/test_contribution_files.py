@@ -18,8 +18,12 @@ import torch
 from tpcav_core import files
 from tpcav_core.bigwigs import write_bigwig
 from tpcav_core.commands import main
-from tpcav_core.commands.contribution_data import save_contributions
+from tpcav_core.commands.contribution_data import read_contributions, save_contributions
+from tpcav_core.commands.contributions import read_directions
+from tpcav_core.commands.tables import write_vectors
 from tpcav_core.contribution_values import Contributions
+from tpcav_core.directions import consensus
+from tpcav_core.errors import InputError
 from tpcav_core.genome import assemble, genome_tensors
 from tpcav_core.logos import Logo, shown, write_logos
 from tpcav_core.regions import Regions, read_bed
@@ -275,6 +279,30 @@ def test_without_hypothetical_contributions_modisco_files_are_an_error(tmp_path,
     assert main(["modisco_files", *modisco_arguments(tmp_path)]) == 2
     assert "set hypothetical of the set to true" in capsys.readouterr().err
     assert not (tmp_path / "ohe.npz").exists()
+
+
+def test_contributions_of_another_genome_are_not_read(tmp_path, written):
+    other = assemble(["chrX"], [500_000], np.zeros(500_000, np.uint8))
+    with pytest.raises(InputError, match="made with another genome; delete it"):
+        read_contributions(tmp_path / "c.pt", other)
+
+
+def test_directions_are_the_consensus_of_the_replicates_of_each_pair(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 2, 2, 7)).astype(np.float32)
+    for file in range(3):
+        rows = [
+            {"concept": f"c{file}", "variant": variant, "weights": weights[file, v, replicate]}
+            for v, variant in enumerate(("2", "6"))
+            for replicate in range(2)
+        ]
+        write_vectors(rows, str(tmp_path / f"{file}.parquet"), "cavs", {})
+    paths = [str(tmp_path / f"{file}.parquet") for file in (2, 0, 1)]
+    found = read_directions(paths, [("c1", "6"), ("c0", "2")])
+    wanted = consensus(np.stack([weights[1, 1], weights[0, 0]]).astype(float))
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    with pytest.raises(InputError, match="no CAV of concept 'c1', variant '9'"):
+        read_directions(paths, [("c1", "9")])
 
 
 def modisco():

@@ -164,6 +164,16 @@ def test_part_and_complement_make_the_whole_at_the_input(model, toy_genome, pair
         np.testing.assert_allclose(left, getattr(whole, name), atol=1e-5)
 
 
+def test_the_complement_of_everything_is_nothing_and_no_error(model, toy_genome, pairs):
+    regions = source(toy_genome, pairs)
+    known, found = at_layer(model, "4", regions)
+    everything = Restriction(span(cavs_of(8, 12)), scaling_of(8), complement=True)
+    result, method = run(model, "4", regions, known, everything)
+    assert method == "deeplift"
+    size = np.abs(found.output - found.baseline_output).mean()
+    assert np.abs(result.contributions).max() < 1e-5 * size
+
+
 class Smooth(nn.Module):
     def __init__(self):
         super().__init__()
