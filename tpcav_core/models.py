@@ -14,7 +14,8 @@ from torch import nn
 
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
-from .layers import LayerCheck, LayerInfo, check_layer, get_layer, layer_output, list_layers
+from .layer_checks import LayerCheck, LayerInfo, check_layer, list_layers
+from .layers import get_layer, layer_output
 from .randomised import randomise_weights
 from .strands import StrandAverage, check_reversible
 from .weights import load_state, read_pickled_module, read_state

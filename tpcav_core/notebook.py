@@ -29,7 +29,7 @@ from .errors import InputError
 from .explain import attribute_pairs
 from .genome import Genome
 from .inputs import Adapter, example_codes, input_adapter
-from .layers import check_layer
+from .layer_checks import check_layer
 from .models import ModelSpec, load_model, resolve_device
 from .regions import Regions
 from .scores import LayerTargets, layer_targets

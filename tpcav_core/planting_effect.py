@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .attributions import scalar_output
 from .errors import InputError
 from .inputs import Inputs
+from .readouts import Scalar, readout
 
 #: resamplings of the interval, and its level
 DRAWS = 1000
@@ -36,14 +36,18 @@ class PlantingEffect(NamedTuple):
 
 
 def outputs(
-    model: nn.Module, batches: Iterable[Inputs], *, output: int = 0, device: torch.device | str
+    model: nn.Module,
+    batches: Iterable[Inputs],
+    *,
+    output: int | str = 0,
+    device: torch.device | str,
 ) -> np.ndarray:
-    """Return one column of the model's output for batches of examples, (n,) float64.
+    """Return a readout of the model's output for batches of examples, (n,) float64.
 
     Raises:
         InputError: if it is not finite.
     """
-    scalar = scalar_output(model, output)
+    scalar = Scalar(model, readout(output))
     parts = []
     with torch.no_grad():
         for batch in batches:

@@ -12,7 +12,8 @@ from tpcav_core import genome
 from tpcav_core.attributions import attribute, choose_method
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, input_adapter, needs_tracks
-from tpcav_core.layers import check_layer, get_layer, layer_output, list_layers
+from tpcav_core.layer_checks import check_layer, list_layers
+from tpcav_core.layers import get_layer, layer_output
 from tpcav_core.strands import StrandAverage, by_example, reverse_complement, unwrapped
 
 LENGTH = 32

@@ -98,15 +98,17 @@ def format_layers(layers: Sequence[LayerInfo]) -> str:
 
 
 def _note(layer: LayerInfo) -> str:
-    """Say why a layer cannot be chosen, if so."""
+    """Say why a layer cannot be chosen as it is, if so."""
     if layer.calls == 0:
         return "never called"
-    notes = [f"called {layer.calls} times"] if layer.calls > 1 else []
+    notes = []
+    if layer.calls > 1:
+        notes.append(f"called {layer.calls} times: {layer.name}@1 to {layer.name}@{layer.calls}")
     if layer.output == "not by example":
         notes.append("examples are not the first dimension")
     elif layer.output != "tensor":
-        first = "" if layer.shape is None else ", its first tensor shown"
-        notes.append(f"output is a {layer.output}{first}")
+        first = "without a tensor" if layer.shape is None else "whose first tensor is taken"
+        notes.append(f"output is a {layer.output} {first}")
     return "; ".join(notes)
 
 

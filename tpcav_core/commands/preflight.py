@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..explain import FunctionPairs
 from ..genome import Genome
 from ..inputs import Inputs, input_adapter
-from ..layers import check_layer
+from ..layer_checks import check_layer
 from ..models import ModelSpec, load_model, resolve_device
 from ..regions import Regions
 from ..sampling import draw_windows

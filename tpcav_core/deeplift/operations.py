@@ -1,0 +1,183 @@
+"""Which rule of DeepLIFT each PyTorch operation takes, by the name of its function.
+
+Names serve all forms of an operation: the function, the method, the operator and the module.
+A handler gets the function, its arguments at the target, and the same call at the baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from . import maxima, normalisation, rules
+from .calls import NO_RULE, Call, depends, is_in_place, operand, option, pair
+from .rules import Pair
+
+Handler = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Call], Any]
+
+
+def _values(kinked: bool) -> Handler:
+    def handler(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+        x, b = pair(args, kwargs, call)
+        others = operand(args, kwargs)[1]
+        options = {key: value for key, value in kwargs.items() if key not in ("input", "inplace")}
+        if depends(others, options):
+            return NO_RULE
+        clone = is_in_place(call.name, kwargs)
+
+        def apply(t: Tensor) -> Tensor:
+            result: Tensor = function(t.clone() if clone else t, *others, **options)
+            return result
+
+        return rules.rescale(apply, x, b, kinked)[0]
+
+    return handler
+
+
+def _product(operation: Callable[[Tensor, Tensor], Tensor]) -> Handler:
+    def handler(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+        pairs = _two(args, kwargs, call)
+        if pairs is None:  # linear: the other operand is the same at target and baseline
+            return _plain(function, args, kwargs)
+        return rules.midpoint(operation, *pairs)[0]
+
+    return handler
+
+
+def _plain(function: Any, args: Any, kwargs: Any) -> Any:
+    """Return the call as it is, not in place."""
+    if is_in_place(getattr(function, "__name__", ""), kwargs):
+        args = (args[0].clone(), *args[1:])
+    return function(*args, **kwargs)
+
+
+def _two(args: Any, kwargs: Any, call: Call) -> tuple[Pair, Pair] | None:
+    """Return both operands at target and baseline; None if one of them does not change."""
+    mine, other = ((*a, *k.values())[:2] for a, k in ((args, kwargs), (call.args, call.kwargs)))
+    if not all(isinstance(x, Tensor) for x in mine) or any(
+        x is b for x, b in zip(mine, other, strict=True)
+    ):
+        return None
+    return (mine[0], other[0]), (mine[1], other[1])
+
+
+def _quotient(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    if kwargs.get("rounding_mode"):
+        return NO_RULE
+    (above, below), (above_b, below_b) = args[:2], call.args[:2]
+    if call.name in ("__rdiv__", "__rtruediv__"):
+        above, below, above_b, below_b = below, above, below_b, above_b
+    if not isinstance(below, Tensor) or below is below_b:
+        return _plain(function, args, kwargs)
+    inverse = rules.rescale(torch.reciprocal, below, below_b, False)
+    if not isinstance(above, Tensor) or above is above_b:
+        return above * inverse[0]
+    return rules.multiply((above, above_b), inverse)[0]
+
+
+def _einsum(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    mine, other = (
+        list(a[1]) if isinstance(a[1], (tuple, list)) else list(a[1:]) for a in (args, call.args)
+    )
+    changed = [i for i, (x, b) in enumerate(zip(mine, other, strict=True)) if x is not b]
+    if len(changed) < 2:
+        return function(*args, **kwargs)
+    if len(mine) > 2:
+        return NO_RULE
+    left, right = zip(mine, other, strict=True)
+    return rules.midpoint(lambda a, c: torch.einsum(args[0], a, c), left, right)[0]
+
+
+def _bilinear(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    weight = option(args, kwargs, 2, "weight", None)
+    bias = option(args, kwargs, 3, "bias", None)
+    pairs = _two(args, {}, call)
+    if pairs is None:
+        return function(*args, **kwargs)
+    found = rules.midpoint(lambda a, c: functional.bilinear(a, c, weight), *pairs)[0]
+    return found if bias is None else found + bias
+
+
+def _max_pool(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    if kwargs.get("return_indices"):
+        return NO_RULE
+    x, b = pair(args, kwargs, call)
+    others = operand(args, kwargs)[1]
+    pool = getattr(functional, call.name)
+    options = {key: v for key, v in kwargs.items() if key not in ("input", "return_indices")}
+    return maxima.max_pool(
+        x,
+        b,
+        lambda t, return_indices: pool(t, *others, return_indices=True, **options),
+        int(call.name[-2]),
+    )[0]
+
+
+def _maximum(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    dim = option(args, kwargs, 1, "dim", None)
+    if isinstance(dim, (tuple, list)) and len(dim) == 1:
+        (dim,) = dim
+    if not isinstance(dim, int):
+        return NO_RULE
+    keepdim = bool(option(args, kwargs, 2, "keepdim", False))
+    found = maxima.max_over(*pair(args, kwargs, call), dim, keepdim)[0]
+    if call.name == "amax":
+        return found
+    places = args[0].detach().max(dim, keepdim).indices
+    return torch.return_types.max((found, places))
+
+
+def _none(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    return NO_RULE
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+_QUOTIENTS = _names("div div_ divide true_divide __truediv__ __itruediv__ __rdiv__ __rtruediv__")
+_POOLS = [f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)]
+_PRODUCTS = _names("mul mul_ multiply __mul__ __rmul__ __imul__")
+_MATRIX_PRODUCTS = _names("matmul __matmul__ __rmatmul__ bmm mm")
+#: functions of one value that are linear but for kinks: their slope has no rounding error
+_KINKED = _names(
+    "relu relu_ relu6 leaky_relu leaky_relu_ hardtanh hardtanh_ prelu abs absolute clamp clamp_min"
+    " clamp_max threshold _threshold"
+)
+_SMOOTH = _names(
+    "gelu silu silu_ elu elu_ selu selu_ celu celu_ mish softplus softsign sigmoid sigmoid_ tanh"
+    " tanh_ hardswish hardsigmoid logsigmoid log_sigmoid tanhshrink exp exp_ expm1 log log1p log2"
+    " sqrt rsqrt reciprocal square erf sin cos pow __pow__"
+)
+#: not linear, and without a rule; where one of them is met, completeness will tell
+_WITHOUT = _names(
+    "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell cumprod prod norm normalize var std cdist"
+    " maximum minimum min amin topk sort median __rpow__ addcmul addcdiv addmm baddbmm softmin"
+    " gumbel_softmax local_response_norm cosine_similarity"
+)
+HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(_WITHOUT, _none),
+    **dict.fromkeys(_SMOOTH, _values(kinked=False)),
+    **dict.fromkeys(_KINKED, _values(kinked=True)),
+    **dict.fromkeys(_PRODUCTS, _product(torch.mul)),
+    **dict.fromkeys(_MATRIX_PRODUCTS, _product(torch.matmul)),
+    **dict.fromkeys(_QUOTIENTS, _quotient),
+    **dict.fromkeys(_POOLS, _max_pool),
+    **dict.fromkeys(("max", "amax"), _maximum),
+    "einsum": _einsum,
+    "bilinear": _bilinear,
+    "softmax": normalisation.over_dimension(rules.softmax),
+    "log_softmax": normalisation.over_dimension(rules.log_softmax),
+    "logsumexp": normalisation.logsumexp,
+    "layer_norm": normalisation.layer_norm,
+    "rms_norm": normalisation.rms_norm,
+    "group_norm": normalisation.group_norm,
+    "instance_norm": normalisation.instance_norm,
+    "scaled_dot_product_attention": normalisation.dot_product,
+    "multi_head_attention_forward": normalisation.multi_head,
+    "glu": normalisation.gated_unit,
+}
