@@ -6,19 +6,22 @@ ends at the layer. Multipliers of the inputs are found by the methods of `attrib
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from captum.attr import DeepLift, IntegratedGradients, Saliency
+from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
-from .attributions import STEPS, Method, _isolated
+from . import deeplift
+from .attributions import AT_ONCE, STEPS, Method
 from .errors import InputError
-from .layers import _checked_output, get_layer
+from .layers import checked_output
 from .strands import as_rows
+from .taps import tapped
 
 
 class InputMultipliers(NamedTuple):
@@ -92,8 +95,9 @@ def propagate(
 
     Args:
         model: the network in evaluation mode, on the device of the inputs.
-        layer: name of a module in it.
-        inputs: what the model is called with, n rows each.
+        layer: name of a module in it, see `layers.get_layer`.
+        inputs: what the model is called with, n rows each; two of them agree but for their second
+            dimension.
         baselines: the same for the baselines, row by row.
         weights: c, (n, d).
         method: ``deeplift``, ``integrated_gradients`` or ``gradient`` (at the target).
@@ -103,68 +107,75 @@ def propagate(
         A tensor of the shape of each input.
 
     Raises:
-        InputError: if captum cannot apply the method to this network.
+        InputError: if the method cannot be applied to this network.
     """
-    weighted = _Weighted(model, layer)
-    inputs = tuple(tensor.detach().requires_grad_() for tensor in inputs)
-    options: dict[str, Any] = {"additional_forward_args": (weights,)}
-    explainer: Any
-    if method == "gradient":
-        explainer = Saliency(weighted)
-        options["abs"] = False
-    elif method == "deeplift":
-        explainer = DeepLift(weighted, multiply_by_inputs=False)
-        options["baselines"] = baselines
-    else:
-        explainer = IntegratedGradients(weighted, multiply_by_inputs=False)
-        options |= {"baselines": baselines, "n_steps": steps}
-        options["internal_batch_size"] = 8 * max(1, len(inputs[0]))
-    with warnings.catch_warnings():
-        # DeepLIFT announces the hooks that it sets and removes again
-        warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
-        try:
-            with _isolated(model):
-                found = explainer.attribute(inputs, **options)
-        except InputError:
-            raise
-        except (AssertionError, RuntimeError, AttributeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{method} fails between the input and layer {layer!r} ({reason});"
-                " set attributions.method to integrated_gradients"
-            ) from error
-    return tuple(tensor.detach() for tensor in found)
+    sizes = [tensor.shape[1] for tensor in inputs]
+    weighted = _Weighted(model, layer, sizes)
+    x, b = (torch.cat(side, dim=1) if len(side) > 1 else side[0] for side in (inputs, baselines))
+    x, b = x.detach().clone(), b.detach().clone()
+    with torch.inference_mode(False), torch.enable_grad():
+        if method == "deeplift":
+            scalar: Any = partial(_without_held, weighted, weights)
+            found = deeplift.multipliers(weighted, scalar, "front", (x,), (b,)).multipliers
+        elif method == "gradient":
+            x.requires_grad_()
+            (found,) = torch.autograd.grad(weighted(x, weights).sum(), x)
+        else:
+            found = IntegratedGradients(weighted, multiply_by_inputs=False).attribute(
+                x.requires_grad_(),
+                baselines=b,
+                additional_forward_args=(weights,),
+                n_steps=steps,
+                internal_batch_size=max(1, len(x)) * AT_ONCE,
+            )
+    return torch.split(found.detach(), sizes, dim=1)
 
 
-class _Reached(BaseException):
+def _without_held(
+    weighted: nn.Module, weights: Tensor, x: Tensor, held: Tensor | None = None
+) -> Tensor:
+    """Return g (n,); nothing of targets is held fixed for baselines here but the weights."""
+    value: Tensor = weighted(x, weights)
+    return value
+
+
+class _ReachedError(BaseException):
     """Ends the forward pass; not an Exception, so that no handler in the model swallows it."""
 
 
-class _Weighted(nn.Module):
-    """The weighted sum of a layer's activations; the pass ends at the layer."""
+class _Stop(nn.Module):
+    """Keeps what a layer returns and ends the pass there."""
 
-    def __init__(self, model: nn.Module, layer: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        self.seen: Tensor | None = None
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        self.seen = tensor
+        raise _ReachedError
+
+
+class _Weighted(nn.Module):
+    """The weighted sum of a layer's activations; the pass ends at the layer.
+
+    ``front`` is where the inputs enter, side by side in one tensor.
+    """
+
+    def __init__(self, model: nn.Module, layer: str, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.front = nn.Identity()
         self.model = model
         self.layer = layer
+        self.sizes = list(sizes)
 
-    def forward(self, *arguments: Tensor) -> Tensor:
-        *inputs, weights = arguments
-        reached: list[Any] = []
-
-        def stop(module: nn.Module, given: Any, output: Any) -> None:
-            reached.append(output)
-            raise _Reached
-
-        # set here, after the hooks of DeepLIFT, so that those see the layer before the pass ends
-        hook = get_layer(self.model, self.layer).register_forward_hook(stop)
-        try:
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        # a copy, which the model may change in place
+        entered = self.front(x).clone()
+        inputs = entered.split(self.sizes, dim=1) if len(self.sizes) > 1 else (entered,)
+        stop = _Stop()
+        with suppress(_ReachedError), tapped(self.model, self.layer, stop):
             self.model(*inputs)
-        except _Reached:
-            pass
-        finally:
-            hook.remove()
-        output = _checked_output(self.model, self.layer, reached[0], len(inputs[0]))
+        output = checked_output(self.model, self.layer, stop.seen, len(x))
         return (as_rows(self.model, output) * weights).sum(dim=1)
 
 

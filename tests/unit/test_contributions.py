@@ -175,20 +175,31 @@ def test_the_complement_of_everything_is_nothing_and_no_error(model, toy_genome,
 
 
 class Smooth(nn.Module):
-    def __init__(self):
+    def __init__(self, act=nn.functional.gelu):
         super().__init__()
+        self.act = act
         self.conv = nn.Conv1d(4, 8, 7, padding=3)
         self.mix = nn.Conv1d(8, 5, 3, padding=1)
         self.last = nn.Linear(5, 1)
 
     def forward(self, x):
-        y = self.mix(nn.functional.gelu(5 * self.conv(x)))
-        return self.last(nn.functional.gelu(y).mean(-1))
+        return self.last(self.act(self.mix(self.act(5 * self.conv(x)))).mean(-1))
+
+
+@pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
+def test_contributions_of_a_gelu_network_sum_to_the_score(toy_genome, pairs, method):
+    smooth, regions = seeded(Smooth), source(toy_genome, pairs)
+    known, _ = at_layer(smooth, "mix", regions, method)
+    d = known.multipliers.shape[1]
+    restriction = Restriction(span(cavs_of(d)), scaling_of(d))
+    result, used = run(smooth, "mix", regions, known, restriction, method=method)
+    assert used == method
+    assert result.relative_error() <= (0.01 if method == "integrated_gradients" else 1e-4)
 
 
 @pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
 def test_integrated_gradients_where_deeplift_is_not_complete(toy_genome, pairs, method, caplog):
-    smooth, regions = seeded(Smooth), source(toy_genome, pairs)
+    smooth, regions = seeded(Smooth, torch.atan), source(toy_genome, pairs)
     known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
     d = known.multipliers.shape[1]
     restriction = Restriction(span(cavs_of(d)), scaling_of(d))
@@ -256,6 +267,7 @@ def test_the_model_is_left_as_it_was(model, toy_genome, pairs):
     regions = source(toy_genome, pairs)
     known, _ = at_layer(model, "2", regions)
     before = {name: set(vars(module)) for name, module in model.named_modules()}
+    assert not any(parameter.grad is not None for parameter in model.parameters())
     d = known.multipliers.shape[1]
     run(model, "2", regions, known, Restriction(span(cavs_of(d)), scaling_of(d)))
     assert {name: set(vars(module)) for name, module in model.named_modules()} == before

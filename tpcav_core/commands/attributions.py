@@ -135,7 +135,6 @@ def _content(
                 for name, value in chosen_regions._asdict().items()
             }
     return content | {
-        "completeness_error": torch.from_numpy(result.completeness_error()),
         "method": chosen.method,
         "reason": chosen.reason,
     }
