@@ -79,8 +79,8 @@ def contribute(
         source: the target regions and their baselines, n of each.
         pairs: what is known of them at the layer.
         restriction: to the concepts.
-        method: the one that attributed the layer. Where DeepLIFT is not complete between input and
-            layer, integrated gradients are used.
+        method: where DeepLIFT is not complete between input and layer, integrated gradients are
+            used instead.
         tolerance: largest completeness error, as a share of the mean absolute score; rounding is
             allowed in any case.
         force: return contributions that exceed it.

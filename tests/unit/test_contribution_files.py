@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from tpcav_core import files
+from tpcav_core.attributions import choose_method
 from tpcav_core.bigwigs import write_bigwig
 from tpcav_core.commands import main
 from tpcav_core.commands.contribution_data import read_contributions, save_contributions
-from tpcav_core.commands.contributions import read_directions
+from tpcav_core.commands.contributions import first_method, read_directions
 from tpcav_core.commands.tables import write_vectors
 from tpcav_core.contribution_values import Contributions
 from tpcav_core.directions import consensus
@@ -305,6 +306,28 @@ def test_directions_are_the_consensus_of_the_replicates_of_each_pair(tmp_path):
         read_directions(paths, [("c1", "9")])
 
 
+@pytest.mark.parametrize(
+    ("method", "reason", "first"),
+    [
+        ("deeplift", "complete on a probe", "deeplift"),
+        ("integrated_gradients", "asked for", "integrated_gradients"),
+        ("integrated_gradients", "DeepLIFT is not complete", "deeplift"),
+        ("gradient", "asked for", "gradient"),
+    ],
+)
+def test_the_method_below_the_layer_is_the_one_asked_for_else_deeplift(method, reason, first):
+    assert first_method({"method": method, "reason": reason}) == first
+    # the word that `choose_method` has for it
+    chosen = choose_method(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1)),
+        "0",
+        (torch.ones(2, 4),),
+        (torch.zeros(2, 4),),
+        method="integrated_gradients",
+    )
+    assert chosen.reason == "asked for"
+
+
 def modisco():
     """The command of modisco-lite, or None; it is no requirement of this project."""
     if importlib.util.find_spec("modiscolite"):
@@ -328,14 +351,24 @@ def test_modisco_finds_the_motif_in_what_is_written(tmp_path):
     one_hot = (codes[:, None] == np.arange(4)[:, None]).astype(np.int8)
     save_npz(tmp_path / "ohe.npz", one_hot)
     save_npz(tmp_path / "contribs.npz", hypothetical.astype(np.float32))
-    command = [*modisco(), "motifs", "-s", "ohe.npz", "-a", "contribs.npz", "-n", "200"]
-    done = subprocess.run(
-        [*command, "-o", "modisco.h5"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert (tmp_path / "modisco.h5").stat().st_size > 10_000
+    found = [
+        ["motifs", "-s", "ohe.npz", "-a", "contribs.npz", "-n", "200", "-o", "modisco.h5"],
+        ["meme", "-i", "modisco.h5", "-o", "found.meme", "-t", "PFM"],
+    ]
+    for arguments in found:
+        done = subprocess.run(
+            [*modisco(), *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+    rows = [
+        [float(value) for value in line.split()]
+        for line in (tmp_path / "found.meme").read_text().splitlines()
+        if re.fullmatch(r"\s*([0-9.e-]+\s+){3}[0-9.e-]+\s*", line)
+    ]
+    consensus_found = "".join("ACGT"[int(np.argmax(row))] for row in rows)
+    assert "TGACTCAGCA" in consensus_found or "TGCTGAGTCA" in consensus_found

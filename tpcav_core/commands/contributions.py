@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from .. import concept_span, files, vectors
+from ..attributions import Method
 from ..contributions import LayerPairs, contribute
 from ..directions import consensus
 from ..errors import InputError
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
                 region_pairs(content, genome, spec, arguments.attributions),
                 pairs,
                 concept_span.Restriction(basis, scaling, chosen["complement"]),
-                method=content["method"],
+                method=first_method(content),
                 tolerance=arguments.tolerance,
                 force=arguments.force,
                 hypothetical=chosen["hypothetical"],
@@ -74,6 +75,17 @@ def run(arguments: argparse.Namespace) -> None:
     about = {"concepts": concepts, "set": chosen, "directions": basis.shape[1]}
     found = {name: content[name] for name in ("targets", "contigs")}
     save_contributions(result, found | {"method": method}, arguments.output, about)
+
+
+def first_method(content: dict[str, Any]) -> Method:
+    """Return the method that is tried first between input and layer.
+
+    The one that was asked for; else DeepLIFT: that it is not complete above the layer says nothing
+    about what is below, where integrated gradients of kinked networks need very many steps.
+    """
+    method: Method = content["method"]
+    asked = content["reason"] == "asked for"
+    return "deeplift" if method == "integrated_gradients" and not asked else method
 
 
 def region_pairs(
