@@ -35,4 +35,5 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
+        [f"{RESULTS}/{model}/{layer}/probe.tsv" for model, layer in JOBS.places()],
         contribution_results(),

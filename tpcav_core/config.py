@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from .errors import InputError, suggest
+from .model_folders import completed
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -53,6 +54,8 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     )
     if errors:
         raise InputError(_explain(errors[0]))
+    if "models" in result:
+        result["models"] = {name: completed(entry) for name, entry in result["models"].items()}
     _fill(result, schema, schema)
     return result
 

@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InputError, suggest
+from .model_folders import check_entry
 from .splits import split_by_chromosomes, test_size
 
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise `InputError` for the first part that does not fit another."""
+    _check_models(config)
     _check_names(config)
     _check_split(config)
     _check_cavs(config)
+
+
+def _check_models(config: Mapping[str, Any]) -> None:
+    for name, entry in config["models"].items():
+        try:
+            check_entry(entry)
+        except InputError as error:
+            raise InputError(f"configuration, models.{name}: {error}") from None
 
 
 def _check_names(config: Mapping[str, Any]) -> None:
@@ -39,6 +49,23 @@ def _check_names(config: Mapping[str, Any]) -> None:
             )
         if not entry["n"] and (entry["function"] or entry["regions"] == "random"):
             raise InputError(f"configuration, targets.{name}: set n, how many are wanted")
+        _check_baselines(name, entry)
+
+
+def _check_baselines(name: str, entry: Mapping[str, Any]) -> None:
+    baselines = entry["baselines"]
+    place = f"configuration, targets.{name}.baselines"
+    if entry["function"] and baselines["source"] != "random":
+        raise InputError(
+            f"{place}.source: found {baselines['source']}, but functions yield this target; leave"
+            " it out and give baseline_function"
+        )
+    if bool(baselines["file"]) != (baselines["source"] == "regions"):
+        found = "no file" if baselines["source"] == "regions" else "a file"
+        raise InputError(
+            f"{place}: found {found} with source {baselines['source']}; source regions needs a"
+            " file, the others take none"
+        )
 
 
 def _check_split(config: Mapping[str, Any]) -> None:

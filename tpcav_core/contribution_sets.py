@@ -20,7 +20,10 @@ INPUTS = ("one_hot", "one_hot_channels_last", "one_hot_and_tracks", "one_hot_sta
 
 
 class Place(NamedTuple):
-    """Where contributions are computed: one file of each kind."""
+    """Where contributions are computed: one file of each kind.
+
+    ``target`` is the name of target and output, as in the tables.
+    """
 
     model: str
     layer: str
@@ -104,7 +107,8 @@ def contribution_places(jobs: Jobs, *, hypothetical: bool = False) -> list[Place
         if not twin_of(model)
         for name in sets
         if layer_set(jobs, model, layer, name)
-        for target in genomic_targets(jobs.config)
+        for target, (regions, _) in jobs.explained(model).items()
+        if regions in genomic_targets(jobs.config)
     ]
 
 

@@ -19,7 +19,8 @@ class Contributions(NamedTuple):
         score: (n,) float64, ``Σ_j c_j (y_j(x) − y_j(b))``: what the set adds to the output,
             compared with the baseline.
         completeness_error: (n,) float64, of the sum over bases and signal against the score,
-            before any correction.
+            before any correction; the largest over baselines where there are several, of which
+            all else is the mean.
     """
 
     contributions: np.ndarray
@@ -40,6 +41,18 @@ def joined(parts: Sequence[Contributions]) -> Contributions:
         None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)
     ]
     return Contributions(*columns)
+
+
+def average(parts: Sequence[Contributions]) -> Contributions:
+    """Join contributions of the same targets against several baselines: means, largest error."""
+    if len(parts) == 1:
+        return parts[0]
+    columns: list[Any] = [
+        None if column[0] is None else np.mean(column, axis=0, dtype=float).astype(column[0].dtype)
+        for column in zip(*parts, strict=True)
+    ]
+    worst = np.max([part.completeness_error for part in parts], axis=0)
+    return Contributions(*columns)._replace(completeness_error=worst)
 
 
 def genome_orientation(found: Contributions, strand: np.ndarray) -> Contributions:

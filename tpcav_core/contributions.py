@@ -19,7 +19,7 @@ from torch import nn
 
 from .attributions import Method
 from .concept_span import Restriction
-from .contribution_values import Contributions, genome_orientation, joined
+from .contribution_values import Contributions, average, genome_orientation, joined
 from .errors import InputError
 from .explain import RegionPairs
 from .input_attributions import InputMultipliers, complete_multipliers
@@ -76,7 +76,7 @@ def contribute(
         model: the network in evaluation mode, on ``device``.
         layer: name of a module in it.
         adapter: name of the adapter that makes the model's inputs.
-        source: the target regions and their baselines, n of each.
+        source: n target regions and their baselines; of several, contributions are averaged.
         pairs: what is known of them at the layer.
         restriction: to the concepts.
         method: where DeepLIFT is not complete between input and layer, integrated gradients are
@@ -104,12 +104,14 @@ def contribute(
     allowed = max(tolerance * float(np.abs(score).mean()), pairs.rounding())
     finish = partial(_finished, hypothetical=hypothetical, correct=correct_off_simplex)
     try:
-        parts = _all_batches(work, score, finish, method, allowed, strict=method == "deeplift")
+        found = _against_all(work, finish, method, allowed, strict=method == "deeplift")
     except _IncompleteError as problem:
         log.info("integrated gradients, because DeepLIFT is not complete: %s", problem)
         method = "integrated_gradients"
-        parts = _all_batches(work, score, finish, method, allowed)
-    result = genome_orientation(joined(parts), source.pairs.targets.strand)
+        found = _against_all(work, finish, method, allowed)
+    error = np.maximum(found.completeness_error, np.abs(found.score - score))
+    found = found._replace(score=score, completeness_error=error)
+    result = genome_orientation(found, source.regions.strand)
     _check(result, layer, method, allowed, force)
     return result, method
 
@@ -132,49 +134,49 @@ class _Work(NamedTuple):
         return [slice(i, i + self.batch_size) for i in range(0, self.source.size, self.batch_size)]
 
 
-def _all_batches(
+def _against_all(
     work: _Work,
-    score: np.ndarray,
-    finish: Callable[[InputMultipliers, np.ndarray], Contributions],
+    finish: Callable[[InputMultipliers], Contributions],
     method: Method,
     allowed: float,
     *,
     strict: bool = False,
-) -> list[Contributions]:
-    """Return the finished batches; if ``strict``, raise for the first that is not complete."""
-    parts = []
-    sides = work.source.batches(work.batch_size)
-    for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
-        weights, change = work.pairs.restricted(rows, work.restriction)
-        try:
-            found = complete_multipliers(
-                work.model,
-                work.layer,
-                work.adapter,
-                tuple(tensor.to(work.device) for tensor in inputs),
-                tuple(tensor.to(work.device) for tensor in baselines),
-                torch.from_numpy(weights).to(work.device),
-                change,
-                method=method,
-                largest_error=allowed,
-            )
-        except InputError as problem:
-            if strict:
-                raise _IncompleteError(str(problem)) from problem
-            raise
-        part = finish(found, score[rows])
-        parts.append(part)
-        if strict and not (part.completeness_error <= allowed).all():
-            raise _IncompleteError(
-                f"error {part.completeness_error.max():.2g}, allowed {allowed:.2g}"
-            )
-        log.info("%s: %d of %d regions", method, min(rows.stop, work.source.size), len(score))
-    return parts
-
-
-def _finished(
-    found: InputMultipliers, score: np.ndarray, *, hypothetical: bool, correct: bool
 ) -> Contributions:
+    """Return contributions against all baselines; if ``strict``, raise where one is incomplete."""
+    found = []
+    for number in range(work.source.per_target):
+        parts = []
+        sides = work.source.batches(work.batch_size, number)
+        for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
+            weights = work.pairs.restricted(rows, work.restriction)[0]
+            try:
+                multipliers = complete_multipliers(
+                    work.model,
+                    work.layer,
+                    work.adapter,
+                    tuple(tensor.to(work.device) for tensor in inputs),
+                    tuple(tensor.to(work.device) for tensor in baselines),
+                    torch.from_numpy(weights).to(work.device),
+                    method=method,
+                    largest_error=allowed,
+                )
+            except InputError as problem:
+                if strict:
+                    raise _IncompleteError(str(problem)) from problem
+                raise
+            worst = multipliers.error().max()
+            if strict and not worst <= allowed:
+                raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
+            parts.append(finish(multipliers))
+            done = min(rows.stop, work.source.size)
+            log.info(
+                "%s: %d of %d regions, baseline %d", method, done, work.source.size, number + 1
+            )
+        found.append(joined(parts))
+    return average(found)
+
+
+def _finished(found: InputMultipliers, *, hypothetical: bool, correct: bool) -> Contributions:
     by_base = found.contributions()
     others = found.hypothetical() if hypothetical or correct else None
     if others is not None and correct:
@@ -184,8 +186,8 @@ def _finished(
         by_base.astype(np.float32),
         others.astype(np.float32) if others is not None and hypothetical else None,
         found.tracks.astype(np.float32),
-        score,
-        np.abs(found.total() - score),
+        found.change,
+        found.error(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,12 +16,15 @@ from .attributions import (
     Chosen,
     Method,
     attribute_completely,
+    average,
     choose_method,
     concatenate,
 )
+from .baselines import Baselines
 from .errors import InputError
 from .genome import Genome
 from .inputs import Adapter, Inputs
+from .out_of_memory import Halving
 from .regions import Regions
 from .targets import Pairs, take
 from .tracks import Tracks
@@ -38,7 +42,7 @@ def attribute_pairs(
     genome: Genome,
     pairs: Pairs,
     *,
-    output: int = 0,
+    output: int | str = 0,
     method: Method = "auto",
     tolerance: float = 0.01,
     force: bool = False,
@@ -54,7 +58,7 @@ def attribute_pairs(
         adapt: makes the model's inputs from (n, L) uint8 codes.
         genome: the genome the regions are of.
         pairs: n targets and n baselines.
-        output: column of the model's output.
+        output: what is explained, see `readouts`.
         method: see `choose_method`.
         tolerance: largest relative completeness error of all regions together.
         force: return attributions that exceed it.
@@ -88,7 +92,7 @@ def attribute_source(
     layer: str,
     source: PairSource,
     *,
-    output: int = 0,
+    output: int | str = 0,
     method: Method = "auto",
     tolerance: float = 0.01,
     force: bool = False,
@@ -116,48 +120,87 @@ class PairSource(Protocol):
     def size(self) -> int:
         """Number of targets."""
 
-    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
-        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
+    @property
+    def per_target(self) -> int:
+        """Number of baselines of each target."""
+
+    def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
 
 
-class RegionPairs(NamedTuple):
-    """Regions of a genome, with the signal there if the model takes any."""
+@dataclass(frozen=True)
+class RegionPairs:
+    """Regions of a genome, with the signal there if the model takes any.
+
+    Attributes:
+        genome: the genome.
+        pairs: targets and, of baselines that are regions, the first of each.
+        adapt: makes the model's inputs.
+        tracks: signal that the model takes.
+        baselines: what targets are compared with; None: with the regions in ``pairs``.
+    """
 
     genome: Genome
     pairs: Pairs
     adapt: Adapter
     tracks: Tracks | None = None
+    baselines: Baselines | None = None
 
     @property
     def size(self) -> int:
         """Number of targets."""
         return len(self.pairs.targets.start)
 
-    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
-        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
+    @property
+    def per_target(self) -> int:
+        """Number of baselines of each target."""
+        return 1 if self.baselines is None else self.baselines.per_target
+
+    @property
+    def regions(self) -> Regions:
+        """The target regions."""
+        return self.pairs.targets
+
+    def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
+        baselines = self.baselines or Baselines("regions", regions=(self.pairs.baselines,))
         for first in range(0, self.size, size):
             rows = slice(first, first + size)
-            yield self._inputs(self.pairs.targets, rows), self._inputs(self.pairs.baselines, rows)
+            own = self.inputs(take(self.pairs.targets, rows))
+            yield own, baselines.inputs(number, rows, self)
 
-    def _inputs(self, side: Regions, rows: slice) -> Inputs:
-        regions = take(side, rows)
+    def codes(self, regions: Regions) -> np.ndarray:
+        """Return the sequences of regions, (n, L) uint8."""
         width = int(regions.end[0] - regions.start[0])
-        codes = self.genome.windows(regions.contig, regions.start, width, regions.strand)
-        if self.tracks is None:
-            return self.adapt(codes)
-        return self.adapt(codes, self.tracks.values(regions))
+        return self.genome.windows(regions.contig, regions.start, width, regions.strand)
+
+    def inputs(self, regions: Regions, codes: np.ndarray | None = None) -> Inputs:
+        """Return the model's inputs of regions, with another sequence if one is given."""
+        codes = self.codes(regions) if codes is None else codes
+        return self.adapt(codes, None if self.tracks is None else self.tracks.values(regions))
 
 
 class FunctionPairs(NamedTuple):
-    """Targets and baselines that functions of the user's yield, see `user_inputs`."""
+    """Targets and baselines that functions of the user's yield, see `user_inputs`.
+
+    Attributes:
+        size: number of targets.
+        targets: the call that yields them.
+        baselines: a call for each baseline of a target.
+    """
 
     size: int
     targets: str
-    baselines: str
+    baselines: tuple[str, ...]
 
-    def batches(self, size: int) -> Iterator[tuple[Inputs, Inputs]]:
-        """Yield the inputs of ``size`` targets at a time, and those of their baselines."""
-        sides = (user_inputs(call, size) for call in (self.targets, self.baselines))
+    @property
+    def per_target(self) -> int:
+        """Number of baselines of each target."""
+        return len(self.baselines)
+
+    def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
+        sides = (user_inputs(call, size) for call in (self.targets, self.baselines[number]))
         yield from zip(*sides, strict=True)
 
 
@@ -171,7 +214,7 @@ def _attribute_all(
     source: PairSource,
     chosen: Chosen,
     *,
-    output: int,
+    output: int | str,
     tolerance: float,
     batch_size: int,
     device: torch.device | str,
@@ -180,22 +223,28 @@ def _attribute_all(
     # Completeness is judged against the mean change of the output, estimated on the probe; half
     # of the tolerance is left for its difference to the mean over all regions.
     allowed = chosen.output_change * tolerance / 2
-    parts = []
-    done = 0
-    for sides in source.batches(batch_size):
-        parts.append(
-            attribute_completely(
-                model,
-                layer,
-                *_on_device(sides, device),
-                output=output,
-                method=chosen.method,
-                largest_error=allowed,
-            )
+    halving = Halving()
+
+    def explain(inputs: Inputs, baselines: Inputs) -> Attribution:
+        return attribute_completely(
+            model,
+            layer,
+            *_on_device((inputs, baselines), device),
+            output=output,
+            method=chosen.method,
+            largest_error=allowed,
         )
-        done += len(sides[0][0])
+
+    found = []
+    done = 0
+    # the baselines of a batch come one after the other: memory does not grow with their number
+    numbers = range(source.per_target)
+    for batch in zip(*(source.batches(batch_size, number) for number in numbers), strict=True):
+        parts = (concatenate(halving.run(explain, *sides)) for sides in batch)
+        found.append(average(parts) if source.per_target > 1 else next(parts))
+        done += len(batch[0][0][0])
         log.info("%d of %d regions", done, source.size)
-    return concatenate(parts)
+    return concatenate(found)
 
 
 def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, force: bool) -> None:
@@ -206,8 +255,15 @@ def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, fo
     error = result.relative_error()
     log.info("completeness error: %.2g of the mean output change", error)
     if error > tolerance and not force:
+        without = ", ".join(chosen.without_rule[:5])
+        if chosen.method == "deeplift" and without:
+            remedy = f"DeepLIFT has no rule for {without}; set attributions.method to auto"
+        else:
+            remedy = (
+                "the output also depends on what goes around the layer (a skip connection, another"
+                " input), or changes by jumps; choose a layer that everything passes through"
+            )
         raise InputError(
             f"{chosen.method} is not complete at layer {layer!r}: error {error:.2g} of the mean"
-            f" output change, tolerance {tolerance:g}; set attributions.method to auto or"
-            " integrated_gradients, or attributions.force to true"
+            f" output change, tolerance {tolerance:g}; {remedy}, or set attributions.force to true"
         )

@@ -32,12 +32,14 @@ class InputMultipliers(NamedTuple):
         one_hot: (n, 4, L), of the targets.
         baseline_one_hot: (n, 4, L).
         tracks: (n, t, L) float64, multipliers times (target − baseline) signal; t may be 0.
+        change: (n,) float64, ``g(x) − g(b)``.
     """
 
     sequence: np.ndarray
     one_hot: np.ndarray
     baseline_one_hot: np.ndarray
     tracks: np.ndarray
+    change: np.ndarray
 
     def contributions(self) -> np.ndarray:
         """Return (n, L): what each base contributes, against the baseline's base there."""
@@ -52,6 +54,10 @@ class InputMultipliers(NamedTuple):
     def total(self) -> np.ndarray:
         """Return (n,): the contributions of all bases and all signal."""
         return np.asarray(self.contributions().sum(axis=1) + self.tracks.sum(axis=(1, 2)))
+
+    def error(self) -> np.ndarray:
+        """Return (n,): the completeness error, ``|total − (g(x) − g(b))|``."""
+        return np.asarray(np.abs(self.total() - self.change))
 
 
 def split_inputs(inputs: str, tensors: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +96,7 @@ def propagate(
     *,
     method: Method,
     steps: int = STEPS[0],
-) -> tuple[Tensor, ...]:
+) -> tuple[tuple[Tensor, ...], Tensor]:
     """Return the multipliers of ``g(x) = Σ_j c_j y_j(x)`` with respect to the inputs.
 
     Args:
@@ -104,7 +110,7 @@ def propagate(
         steps: points on the path of integrated gradients.
 
     Returns:
-        A tensor of the shape of each input.
+        A tensor of the shape of each input, and ``g(x) − g(b)``, (n,).
 
     Raises:
         InputError: if the method cannot be applied to this network.
@@ -116,7 +122,8 @@ def propagate(
     with torch.inference_mode(False), torch.enable_grad():
         if method == "deeplift":
             scalar: Any = partial(_without_held, weighted, weights)
-            found = deeplift.multipliers(weighted, scalar, "front", (x,), (b,)).multipliers
+            result = deeplift.multipliers(weighted, scalar, "front", (x,), (b,))
+            found, values = result.multipliers, (result.output, result.baseline_output)
         elif method == "gradient":
             x.requires_grad_()
             (found,) = torch.autograd.grad(weighted(x, weights).sum(), x)
@@ -128,7 +135,10 @@ def propagate(
                 n_steps=steps,
                 internal_batch_size=max(1, len(x)) * AT_ONCE,
             )
-    return torch.split(found.detach(), sizes, dim=1)
+    if method != "deeplift":
+        with torch.no_grad():
+            values = (weighted(x, weights), weighted(b, weights))
+    return torch.split(found.detach(), sizes, dim=1), values[0].double() - values[1].double()
 
 
 def _without_held(
@@ -191,12 +201,14 @@ def input_multipliers(
     steps: int = STEPS[0],
 ) -> InputMultipliers:
     """Return what `propagate` finds, split by the name of the adapter that made the inputs."""
-    found = propagate(model, layer, inputs, baselines, weights, method=method, steps=steps)
+    found, change = propagate(model, layer, inputs, baselines, weights, method=method, steps=steps)
     sequence, track_multipliers = split_inputs(adapter, found)
     one_hot, tracks = split_inputs(adapter, inputs)
     baseline_one_hot, baseline_tracks = split_inputs(adapter, baselines)
     signal = track_multipliers.astype(float) * (tracks.astype(float) - baseline_tracks)
-    return InputMultipliers(sequence.astype(float), one_hot, baseline_one_hot, signal)
+    return InputMultipliers(
+        sequence.astype(float), one_hot, baseline_one_hot, signal, change.cpu().numpy()
+    )
 
 
 def complete_multipliers(
@@ -206,19 +218,18 @@ def complete_multipliers(
     inputs: tuple[Tensor, ...],
     baselines: tuple[Tensor, ...],
     weights: Tensor,
-    change: np.ndarray,
     *,
     method: Method,
     largest_error: float,
 ) -> InputMultipliers:
     """Return multipliers; double the steps of integrated gradients until each row is complete.
 
-    Arguments are those of `input_multipliers`; ``change`` is ``g(x) − g(b)``, (n,), and
-    ``largest_error`` how far the total of a row may be from it. Each row is judged alone, so that
-    its result does not depend on the others in its batch.
+    Arguments are those of `input_multipliers`; ``largest_error`` is the completeness error that a
+    row may have. Each row is judged alone, so that its result does not depend on the others in its
+    batch.
     """
     settled: InputMultipliers | None = None
-    rows = np.arange(len(change))
+    rows = np.arange(len(weights))
     for steps in STEPS if method == "integrated_gradients" else STEPS[:1]:
         chosen = torch.from_numpy(rows).to(weights.device)
         part = input_multipliers(
@@ -236,7 +247,7 @@ def complete_multipliers(
         else:
             for whole, column in zip(settled, part, strict=True):
                 whole[rows] = column
-        rows = rows[np.abs(part.total() - change[rows]) > largest_error]
+        rows = rows[part.error() > largest_error]
         if len(rows) == 0:
             break
     return settled  # type: ignore[return-value]

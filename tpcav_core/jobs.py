@@ -17,6 +17,8 @@ from .config_checks import check_config
 from .contribution_sets import check_contributions
 from .controls import check_control, shared_control
 from .errors import InputError
+from .explained import explained, named_outputs
+from .model_folders import check_folder, folder_files
 from .names import OWN
 from .null_sets import null_motifs
 from .sources import named_files
@@ -79,7 +81,8 @@ class Jobs:
     def model(self, model: str) -> dict[str, Any]:
         """Return what `tpcav_core.models.ModelSpec` needs of a model."""
         entry = {**self.config["models"][model]}
-        del entry["layers"]
+        # no step but those that explain the output depends on which one it is
+        del entry["layers"], entry["output"]
         tracks = {name: self.config["tracks"][name] for name in entry["tracks"]}
         return {**entry, "tracks": tracks}
 
@@ -95,16 +98,32 @@ class Jobs:
         ]
         kind, _, folder = entry["inputs"].partition(":")
         if kind == "tokenizer" and Path(folder).is_dir():
-            sources += sorted(str(file) for file in Path(folder).iterdir() if file.is_file())
+            sources += folder_files(folder)
+        if entry["huggingface"]:
+            sources += folder_files(entry["huggingface"])
         files = [*sources, entry["weights"], entry["pickled_classes"], *tracks]
         return [file for file in dict.fromkeys(files) if file]
+
+    def outputs(self, model: str) -> dict[str, int | str]:
+        """Return what is explained of a model's output, by name."""
+        return named_outputs(self.config["models"][model]["output"])
+
+    def output_files(self, model: str) -> list[str]:
+        """Return the files of functions that read a model's output."""
+        texts = [value for value in self.outputs(model).values() if isinstance(value, str)]
+        return [text.rpartition(":")[0] for text in dict.fromkeys(texts) if ".py:" in text]
+
+    def explained(self, model: str) -> dict[str, tuple[str, str]]:
+        """Return targets and outputs of a model by their name in the tables, see `explained`."""
+        return explained(self.config["targets"], self.config["models"][model]["output"])
 
     def input_files(self) -> dict[str, str]:
         """Return the files the configuration names, each with its place in it."""
         genome = self.config["genome"] or {}
         named = [(f"genome.{key}", genome.get(key)) for key in ("fasta", "exclude")]
         for model in self.config["models"]:
-            named += [(f"models.{model}", file) for file in self.model_files(model)]
+            files = [*self.model_files(model), *self.output_files(model)]
+            named += [(f"models.{model}", file) for file in files]
         for track, entry in self.config["tracks"].items():
             named.append((f"tracks.{track}.file", entry["file"]))
         for name, definition in self.config["concepts"].items():
@@ -114,6 +133,7 @@ class Jobs:
         for target, entry in self.config["targets"].items():
             if entry["regions"] and entry["regions"] != "random":
                 named.append((f"targets.{target}.regions", entry["regions"]))
+            named.append((f"targets.{target}.baselines.file", entry["baselines"]["file"]))
             for key in ("function", "baseline_function"):
                 if entry[key] and ".py:" in entry[key]:
                     named.append((f"targets.{target}.{key}", entry[key].rpartition(":")[0]))
@@ -122,12 +142,22 @@ class Jobs:
     def check_files(self, made: Iterable[str] = ()) -> None:
         """Raise `InputError` for a file that is neither there nor ``made`` by a rule."""
         made = set(made)
+        self._check_folders()
         for file, place in self.input_files().items():
             if file not in made and not Path(file).is_file():
                 raise InputError(
                     f"configuration, {place}: no file {file!r} (looked in {Path.cwd()}); correct"
                     " the path, paths are relative to the folder you run in"
                 )
+
+    def _check_folders(self) -> None:
+        for model, entry in self.config["models"].items():
+            if entry["huggingface"]:
+                options = [entry[key] for key in ("architecture", "trust_remote_code")]
+                try:
+                    check_folder(entry["huggingface"], *options)
+                except InputError as error:
+                    raise InputError(f"configuration, models.{model}: {error}") from None
 
     def layers(self, model: str) -> dict[str, list[str]]:
         """Return the layers of a model, each with its patterns of concepts."""

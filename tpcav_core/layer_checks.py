@@ -90,7 +90,7 @@ def check_layer(
     model: nn.Module,
     layer: str,
     inputs: Tensor | Inputs,
-    read: Readout | int | str = 0,
+    read: Readout | int | str | None = None,
 ) -> LayerCheck:
     """Run the whole model once and check that a layer and a readout of its output can be used.
 
@@ -98,7 +98,7 @@ def check_layer(
         model: the network.
         layer: the layer's name, see `layers.get_layer`.
         inputs: example inputs, n rows each.
-        read: the readout that is to be explained, or its name.
+        read: the readout that is to be explained, or its name; None checks none.
 
     Raises:
         InputError: no such layer; never called, called several times and no call named, output
@@ -129,16 +129,20 @@ def check_layer(
     if not finite or not _finite(result):
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
-    read = read if isinstance(read, Readout) else readout(read)
-    value = read(result)
-    if len(value) != n:
-        raise InputError(
-            f"model: output {read.name!r} has {len(value)} values for {n} examples, expected one"
-            " an example; examples must be in the first dimension of what the model returns"
-        )
+    if read is not None:
+        _check_readout(read if isinstance(read, Readout) else readout(read), result, n)
     output = first_tensor(result)
     shape = () if output is None else tuple(output.shape[1:])
     return LayerCheck(tuple(tensor.shape[1:]), tensor[0].numel(), shape)
+
+
+def _check_readout(read: Readout, result: Any, n: int) -> None:
+    found = len(read(result))
+    if found != n:
+        raise InputError(
+            f"model: output {read.name!r} has {found} values for {n} examples, expected one an"
+            " example; examples must be in the first dimension of what the model returns"
+        )
 
 
 def _first_not_finite(model: nn.Module, inputs: Inputs) -> str:

@@ -16,6 +16,7 @@ from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
 from .layer_checks import LayerCheck, LayerInfo, check_layer, list_layers
 from .layers import get_layer, layer_output
+from .model_folders import check_entry, completed
 from .randomised import randomise_weights
 from .strands import StrandAverage, check_reversible
 from .weights import load_state, read_pickled_module, read_state
@@ -47,7 +48,11 @@ class ModelSpec:
         window: length of the sequences the model takes, bases; None for one that takes no DNA.
         weights: file of weights; None for an untrained network (say so explicitly).
         factory: ``path/to/file.py:function`` or ``package.module:function`` (or a class) that
-            returns the `torch.nn.Module`; None only for a whole pickled module.
+            returns the `torch.nn.Module`; None for a whole pickled module or a folder.
+        huggingface: instead of a factory, a folder that ``save_pretrained`` of a network of
+            transformers wrote, see `tpcav_core.huggingface`.
+        architecture: one of `tpcav_core.model_folders.ARCHITECTURES`; None for the one saved.
+        trust_remote_code: opt-in to code of the folder.
         kwargs: what the factory is called with.
         weights_format: one of `WEIGHTS_FORMATS`; ``auto`` tells all but the last apart.
         weights_prefix: what the names in the file start with beyond the network's own, for
@@ -55,8 +60,9 @@ class ModelSpec:
         allow_pickled_module: opt-in to ``pickled_module``, which runs code of the file.
         pickled_classes: a .py file that defines the classes the pickled module was made of.
         inputs: name of the adapter that makes the model's inputs, ``one_hot`` (n, 4, window) or
-            one of the others of `tpcav_core.inputs.input_adapter`.
-        output: column of the model's output that is explained, from 0.
+            one of the others of `tpcav_core.inputs.input_adapter`; of a folder, `from_dict` takes
+            its tokenizer where none is named.
+        output: what of the model's output is explained, see `readouts`.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch_size: examples per forward pass.
         reverse_complement: average the output over both strands, see `tpcav_core.strands`.
@@ -67,13 +73,16 @@ class ModelSpec:
     window: int | None
     weights: str | None
     factory: str | None = None
+    huggingface: str | None = None
+    architecture: str | None = None
+    trust_remote_code: bool = False
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     weights_format: str = "auto"
     weights_prefix: str | None = None
     allow_pickled_module: bool = False
     pickled_classes: str | None = None
     inputs: str = "one_hot"
-    output: int = 0
+    output: int | str = 0
     device: str = "auto"
     batch_size: int = 64
     tracks: Mapping[str, Any] = field(default_factory=dict)
@@ -84,11 +93,16 @@ class ModelSpec:
         self._check_values()
         if self.reverse_complement:
             check_reversible(self.inputs)
+        try:
+            check_entry(vars(self))
+        except InputError as error:
+            raise InputError(f"model: {error}") from None
         if self.weights_format == "pickled_module":
             self._check_pickled()
-        elif self.factory is None:
+        elif self.factory is None and self.huggingface is None:
             raise InputError(
-                "model: no factory; give one as path/to/file.py:function or package.module:function"
+                "model: no factory; give one as path/to/file.py:function or"
+                " package.module:function, or a folder in huggingface"
             )
         elif self.pickled_classes is not None:
             raise InputError(
@@ -97,11 +111,16 @@ class ModelSpec:
             )
 
     def _check_values(self) -> None:
-        texts = ("factory", "weights", "weights_prefix", "pickled_classes")
+        files = ("factory", "weights", "pickled_classes", "huggingface")
+        texts = (*files, "weights_prefix", "architecture")
         expected: list[tuple[tuple[str, ...], str, Any]] = [
             (("batch_size",), "a whole number above 0", _is_count(1)),
             (("window",), "a whole number above 0", lambda x: x is None or _is_count(1)(x)),
-            (("output",), "a whole number, 0 or more", _is_count(0)),
+            (
+                ("output",),
+                "a column from 0 or a name",
+                lambda x: _is_count(0)(x) or isinstance(x, str),
+            ),
             (
                 ("randomise",),
                 "a whole number, 0 or more, or null",
@@ -113,7 +132,7 @@ class ModelSpec:
                 lambda x: isinstance(x, Mapping),
             ),
             (
-                ("allow_pickled_module", "reverse_complement"),
+                ("allow_pickled_module", "reverse_complement", "trust_remote_code"),
                 "true or false",
                 lambda x: isinstance(x, bool),
             ),
@@ -156,6 +175,7 @@ class ModelSpec:
             raise InputError(
                 f"model: found {content!r}, expected a mapping with factory, weights …"
             )
+        content = completed(content)
         known = {item.name: item for item in fields(cls)}
         for key in content:
             if key not in known:
@@ -177,13 +197,18 @@ def load_model(spec: ModelSpec) -> nn.Module:
     the same in every process, so that separate jobs see one network.
 
     Raises:
-        InputError: the factory or the weights cannot be used; says what to do.
+        InputError: the factory, folder or weights cannot be used; says what to do.
     """
     if spec.weights_format == "pickled_module":
         classes = None
         if spec.pickled_classes is not None:
             classes = import_file(spec.pickled_classes, f"pickled_classes {spec.pickled_classes!r}")
         model = read_pickled_module(str(spec.weights), classes)
+    elif spec.huggingface is not None:
+        # transformers is optional, and takes seconds to import
+        from .huggingface import load_huggingface
+
+        model = load_huggingface(spec.huggingface, spec.architecture, spec.trust_remote_code)
     else:
         model = _build(str(spec.factory), spec.kwargs)
         if spec.weights is None:

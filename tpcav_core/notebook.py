@@ -94,7 +94,7 @@ class ModelLayer:
         model: the network in evaluation mode, on ``device``.
         layer: name of a module in it.
         adapt: makes the model's inputs from (n, L) uint8 codes.
-        output: column of the model's output that is explained.
+        output: what of the model's output is explained, see `readouts`.
         batch_size: examples per forward pass.
         device: where the model is.
         tracks: signal that the model takes.
@@ -103,7 +103,7 @@ class ModelLayer:
     model: nn.Module
     layer: str
     adapt: Adapter
-    output: int = 0
+    output: int | str = 0
     batch_size: int = 64
     device: torch.device | str = "cpu"
     tracks: Tracks | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ from torch import nn
 
 from .errors import InputError
 from .inputs import Inputs
-from .readouts import Scalar, readout
+from .out_of_memory import Halving
+from .readouts import Readout
 
 #: resamplings of the interval, and its level
 DRAWS = 1000
@@ -38,23 +39,29 @@ class PlantingEffect(NamedTuple):
 def outputs(
     model: nn.Module,
     batches: Iterable[Inputs],
+    readouts: Mapping[str, Readout],
     *,
-    output: int | str = 0,
     device: torch.device | str,
-) -> np.ndarray:
-    """Return a readout of the model's output for batches of examples, (n,) float64.
+) -> dict[str, np.ndarray]:
+    """Return readouts of the model's output for batches of examples, (n,) float64, by name.
 
     Raises:
-        InputError: if it is not finite.
+        InputError: if one is not finite.
     """
-    scalar = Scalar(model, readout(output))
-    parts = []
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in readouts}
+    halving = Halving()
+
+    def read(batch: Inputs) -> list[np.ndarray]:
+        result = model(*(tensor.to(device) for tensor in batch))
+        return [one(result).double().cpu().numpy() for one in readouts.values()]
+
     with torch.no_grad():
         for batch in batches:
-            value = scalar(*(tensor.to(device) for tensor in batch))
-            parts.append(value.double().cpu().numpy())
-    found = np.concatenate(parts)
-    if not np.isfinite(found).all():
+            for values in halving.run(read, batch):
+                for name, value in zip(readouts, values, strict=True):
+                    parts[name].append(value)
+    found = {name: np.concatenate(values) for name, values in parts.items()}
+    if not all(np.isfinite(values).all() for values in found.values()):
         raise InputError("the output is NaN or infinite for some examples; check the weights")
     return found
 

@@ -138,10 +138,9 @@ def _column(column: int) -> Callable[[Any, Tensor | None], Tensor]:
 def _tensor(result: Any) -> Tensor:
     if isinstance(result, Tensor) and result.ndim > 0:
         return result
-    raise InputError(
-        f"model: output is a {type(result).__name__}, expected a tensor (n, columns) or (n,);"
-        f" {_REMEDY}"
-    )
+    one = isinstance(result, Tensor)
+    found = "has shape ()" if one else f"is a {type(result).__name__}"
+    raise InputError(f"model: output {found}, expected a tensor (n, columns) or (n,); {_REMEDY}")
 
 
 def _elements(result: Any) -> list[Tensor]:

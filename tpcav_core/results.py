@@ -58,7 +58,7 @@ def result_tables(
     )
     encoded = verdicts.compare(metrics, found.catalogue, ENCODED, PLACE)
     used = verdicts.compare(scores, found.catalogue, USED, SCORED)
-    planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model",))
+    planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model", "output"))
     encoded = verdicts.call_encoded(encoded, rules)
     used = verdicts.call_used(used, rules, SCORED)
     _warn_of_few_nulls(used, scores, rules)

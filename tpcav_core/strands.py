@@ -85,7 +85,13 @@ def reverse_complement(inputs: str, tensors: tuple[Tensor, ...]) -> tuple[Tensor
     return tuple(one.reverse(tensor) for one, tensor in zip(expected, tensors, strict=True))
 
 
-class StrandAverage(nn.Module):
+class Wrapper(nn.Module):
+    """A module around another one, ``model``, whose layers the user names as they are in it."""
+
+    model: nn.Module
+
+
+class StrandAverage(Wrapper):
     """A model's mean output over a sequence and its reverse complement.
 
     Layers go by their names in the wrapped model; see `tpcav_core.layers`.
@@ -126,8 +132,8 @@ class StrandAverage(nn.Module):
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the module whose layers the user names: inside `StrandAverage`, else the model."""
-    return unwrapped(model.model) if isinstance(model, StrandAverage) else model
+    """Return the module whose layers the user names: inside a `Wrapper`, else the model."""
+    return unwrapped(model.model) if isinstance(model, Wrapper) else model
 
 
 def strands(model: nn.Module) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from .explained import output_of
 from .metrics import NAMES
 
 _PLACE = ["model", "layer"]
@@ -93,6 +94,7 @@ SCORE_COLUMNS = [
 ]
 PLANTING_COLUMNS = [
     "model",
+    "output",
     "concept",
     "label",
     "variant",
@@ -252,9 +254,11 @@ def verdict_table(
     """
     keys = [*_PLACE, "concept", "variant"]
     encoded = concepts[[*keys, "encoded", "f1", "auroc", "auroc_q"]]
-    direct = planting[["model", "concept", "variant", "planting_effect", "planting_effect_q"]]
+    same = ["model", "output", "concept", "variant"]
+    direct = planting[[*same, "planting_effect", "planting_effect_q"]]
     table = scores.merge(encoded, on=keys, how="left")
-    table = table.merge(direct, on=["model", "concept", "variant"], how="left")
+    table["output"] = table["target"].map(output_of)
+    table = table.merge(direct, on=same, how="left")
     table["verdict"] = [
         verdict(encoded=row.encoded, used=row.used, direction=row.direction)
         for row in table.itertuples()

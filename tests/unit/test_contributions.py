@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from tpcav_core.attributions import attribute
+from tpcav_core.attributions import average as attributions_average
+from tpcav_core.baselines import Baselines
 from tpcav_core.basis import Scaling, embed
 from tpcav_core.concept_span import Restriction, span
 from tpcav_core.contributions import LayerPairs, contribute
@@ -401,6 +403,30 @@ def test_inputs_without_bases_are_an_error(model, toy_genome, pairs):
         run(model, "4", regions, known, restriction, "own.py:function")
 
 
+@pytest.mark.parametrize("kind", ["regions", "shuffled", "zeros", "uniform"])
+def test_against_several_baselines_contributions_are_means(model, toy_genome, pairs, kind):
+    """Of an activation, so that the multipliers of all baselines are the same."""
+    own = {"regions": (pairs.baselines, pairs.targets._replace(start=pairs.targets.start + 1))}
+    baselines = Baselines(kind, 2, own.get(kind, ()), 1, "t")
+    if kind == "regions":
+        later = baselines.regions[1]
+        later = later._replace(end=later.start + WINDOW)
+        baselines = baselines._replace(regions=(baselines.regions[0], later))
+    regions = RegionPairs(toy_genome, pairs, input_adapter("one_hot"), None, baselines)
+    parts = [
+        attribute(model, "4", *next(regions.batches(20, number)), method="gradient")
+        for number in range(2)
+    ]
+    found = attributions_average(parts)
+    known = LayerPairs(*(getattr(found, name) for name in LayerPairs._fields))
+    restriction = Restriction(span(cavs_of(8)), scaling_of(8))
+    result, method = run(model, "4", regions, known, restriction)
+    assert method == "deeplift"
+    assert result.relative_error() < 1e-4
+    total = result.contributions.sum(axis=1)
+    np.testing.assert_allclose(total, result.score, atol=1e-4 * np.abs(result.score).mean())
+
+
 # hypothetical contributions
 
 
@@ -461,8 +487,8 @@ def test_contributions_gather_at_the_motif_a_network_reads(toy_genome, pairs):
         return codes
 
     class Planted(RegionPairs):
-        def batches(self, size):
-            for targets, baselines in super().batches(size):
+        def batches(self, size, number=0):
+            for targets, baselines in super().batches(size, number):
                 codes = targets[0].argmax(dim=1).numpy().astype(np.uint8)
                 yield input_adapter("one_hot")(planted(codes)), baselines
 

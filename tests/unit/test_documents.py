@@ -67,7 +67,7 @@ def yaml_blocks(path):
     return re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def test_every_configuration_of_the_guide_to_concepts_is_valid():
+def test_every_configuration_of_the_guides_is_valid():
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     base = {
         "genome": {"fasta": "genome.fa"},
@@ -75,6 +75,8 @@ def test_every_configuration_of_the_guide_to_concepts_is_valid():
         "concepts": {"c": {"source": "gc_content"}},
         "targets": {"t": {"regions": "random", "n": 1}},
     }
+    for block in yaml_blocks(ROOT / "docs/foundation-models.md"):
+        checked({**base, **yaml.safe_load(block)}, schema)
     blocks = yaml_blocks(ROOT / "docs/concepts.md")
     sources = set()
     for block in blocks:

@@ -71,6 +71,26 @@ class Smooth(nn.Module):
         return self.last(nn.functional.gelu(5 * self.conv(x)).mean(-1))
 
 
+class Recurrent(nn.Module):
+    """A network with an operation that DeepLIFT has no rule for."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(4, 8, 7, padding=3)
+        self.memory = nn.GRU(8, 6, batch_first=True)
+        self.last = nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.last(self.memory(3 * self.conv(x).transpose(1, 2))[0].mean(1))
+
+
+@pytest.fixture
+def recurrent():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        return Recurrent().eval().requires_grad_(False)
+
+
 @pytest.fixture
 def smooth():
     with torch.random.fork_rng(devices=[]):
@@ -78,18 +98,18 @@ def smooth():
         return Smooth().eval().requires_grad_(False)
 
 
-def test_auto_is_complete_where_deeplift_is_not(smooth, toy_genome, pairs):
-    result, chosen = attribute_pairs(smooth, "conv", ONE_HOT, toy_genome, pairs)
+def test_auto_is_complete_where_deeplift_is_not(recurrent, toy_genome, pairs):
+    result, chosen = attribute_pairs(recurrent, "conv", ONE_HOT, toy_genome, pairs)
     assert chosen.method == "integrated_gradients"
     assert result.relative_error() <= 0.01
 
 
 def test_deeplift_asked_for_where_it_is_not_complete_is_an_error_unless_forced(
-    smooth, toy_genome, pairs
+    recurrent, toy_genome, pairs
 ):
-    arguments = (smooth, "conv", ONE_HOT, toy_genome, pairs)
+    arguments = (recurrent, "conv", ONE_HOT, toy_genome, pairs)
     expected = re.escape("deeplift is not complete at layer 'conv': error ")
-    with pytest.raises(InputError, match=expected + ".*attributions.force"):
+    with pytest.raises(InputError, match=expected + ".*no rule for gru in memory.*force"):
         attribute_pairs(*arguments, method="deeplift")
     forced, _ = attribute_pairs(*arguments, method="deeplift", force=True)
     assert forced.relative_error() > 0.01
@@ -130,7 +150,7 @@ def yielded(tmp_path, toy_genome, pairs):
         kwargs = {"file": str(tmp_path / side)}
         call = {"function": f"{tmp_path}/own.py:saved", "n": 37, "seed": 1, "kwargs": kwargs}
         calls.append(json.dumps(call))
-    return FunctionPairs(37, *calls)
+    return FunctionPairs(37, calls[0], (calls[1],))
 
 
 @pytest.mark.parametrize("batch_size", [5, 64])

@@ -14,7 +14,8 @@ from tpcav_core.commands import main
 from tpcav_core.commands.layers import format_layers, read_model_argument
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, one_hot
-from tpcav_core.layers import LayerInfo, check_layer, get_layer, layer_output, list_layers
+from tpcav_core.layer_checks import LayerInfo, check_layer, list_layers
+from tpcav_core.layers import get_layer, layer_output
 
 
 class Network(nn.Module):
@@ -171,7 +172,7 @@ def test_the_model_is_as_before(network: Network, sequence: Tensor) -> None:
     with pytest.raises(InputError):
         check_layer(network, "act", sequence)
     with pytest.raises(InputError):
-        layer_output(network, "rnn", sequence)
+        layer_output(network, "spare", sequence)
     with pytest.raises(RuntimeError):
         layer_output(network, "head", sequence[:, :, :7])
     assert state(network) == before
@@ -232,22 +233,46 @@ def test_check_layer(network: Network, sequence: Tensor) -> None:
 def test_layers_that_cannot_be_used(network: Network, sequence: Tensor, function: Any) -> None:
     with pytest.raises(InputError, match="'spare': never called"):
         function(network, "spare", sequence)
-    with pytest.raises(InputError, match="'rnn': output is a tuple, expected a tensor"):
-        function(network, "rnn", sequence)
+    with pytest.raises(InputError, match="'act@3': called less than 3 times"):
+        function(network, "act@3", sequence)
+    for name in ("act@0", "act@x"):
+        with pytest.raises(InputError, match="expected a number from 1 after @, act@1"):
+            function(network, name, sequence)
+    integers = Returns(lambda x: x)
+    integers.layer = nn.Sequential()
+    with pytest.raises(InputError, match=r"output is torch.int64, expected a tensor of floating"):
+        function(integers, "layer", torch.zeros(2, 3, dtype=torch.int64))
 
 
-def test_check_layer_counts_calls(network: Network, sequence: Tensor) -> None:
-    with pytest.raises(InputError, match="'act': called 2 times in one forward pass"):
+def test_of_a_tuple_the_first_tensor_is_taken(network: Network, sequence: Tensor) -> None:
+    whole = network.rnn(network.conv(sequence).transpose(1, 2))
+    expected = whole[0] if isinstance(whole, tuple) else whole
+    assert layer_output(network, "rnn", sequence).shape == (8, expected[0].numel())
+    assert check_layer(network, "rnn", sequence).d == expected[0].numel()
+
+
+def test_the_call_of_a_layer_that_is_meant(network: Network, sequence: Tensor) -> None:
+    with pytest.raises(InputError, match="'act': called 2 times in one .*, act@1 to act@2"):
         check_layer(network, "act", sequence)
+    for name in ("act@1", "act@2"):
+        d = check_layer(network, name, sequence).d
+        assert layer_output(network, name, sequence).shape == (8, d)
+    seen = []
+    hook = network.act.register_forward_hook(lambda *call: seen.append(call[2].detach().clone()))
+    layer_output(network, "head", sequence)
+    hook.remove()
+    for call, value in enumerate(seen):
+        found = layer_output(network, f"act@{call + 1}", sequence)
+        assert torch.equal(found, value.flatten(1))
 
 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: (x, x), "output is a tuple, expected a tensor (n, outputs) or (n,)"),
-        (lambda x: x[:, :, None], "output has shape (3, 4, 1) for 3 examples"),
-        (lambda x: x.sum(), "output has shape () for 3 examples"),
-        (lambda x: x[:2], "output has shape (2, 4) for 3 examples"),
+        (lambda x: (x, x), "output is a tuple, expected a tensor (n, columns) or (n,)"),
+        (lambda x: x[:, :, None], "output has shape (3, 4, 1), expected (n, columns)"),
+        (lambda x: x.sum(), "output has shape (), expected a tensor"),
+        (lambda x: x[:2], "output '2' has 2 values for 3 examples"),
         (lambda x: x[:, :2], "no output column 2, it has 2"),
         (lambda x: x[:, 0], "no output column 2, it has 1"),
         (lambda x: x @ x, "raised RuntimeError: mat1 and mat2 shapes"),
@@ -255,7 +280,7 @@ def test_check_layer_counts_calls(network: Network, sequence: Tensor) -> None:
 )
 def test_model_outputs_that_cannot_be_used(function: Any, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        check_layer(Returns(function), "layer", torch.ones(3, 4), output=2)
+        check_layer(Returns(function), "layer", torch.ones(3, 4), 2)
     assert "\n" not in str(caught.value)
 
 
@@ -285,8 +310,8 @@ def test_table(network: Network, sequence: Tensor) -> None:
     assert lines[0].split() == ["layer", "type", "output", "shape", "d", "note"]
     rows = {line.split()[0]: line for line in lines[1:]}
     assert rows["conv"].split() == ["conv", "Sequential", "6", "x", "20", "120"]
-    assert rows["act"].endswith("called 2 times")
-    assert rows["rnn"].endswith("output is a tuple, its first tensor shown")
+    assert rows["act"].endswith("called 2 times: act@1 to act@2")
+    assert rows["rnn"].endswith("output is a tuple whose first tensor is taken")
     assert rows["spare"].endswith("never called")
     assert lines[0].index("d  note") + 1 == len(rows["conv"])
 

@@ -123,7 +123,7 @@ def test_spec_defaults(file: Path) -> None:
         ({"window": "12"}, "window is '12', expected a whole number above 0"),
         ({"window": True}, "window is True"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"output": -1}, "output is -1, expected a whole number, 0 or more"),
+        ({"output": -1}, "output is -1, expected a column from 0 or a name"),
         ({"kwargs": [1]}, "kwargs is [1], expected a mapping"),
         ({"weights": 3}, "weights is 3, expected text or null"),
         ({"reverse_complement": 1}, "reverse_complement is 1, expected true or false"),

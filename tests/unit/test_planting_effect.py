@@ -16,6 +16,7 @@ from tpcav_core.commands import main, planting
 from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
 from tpcav_core.planting_effect import DRAWS, outputs, planting_effect
+from tpcav_core.readouts import readout
 from tpcav_core.sources import Setting
 from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.sources.null_motifs import null_motif
@@ -25,6 +26,11 @@ N = 30
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def read(model, batches, column):
+    found = outputs(model, batches, {"one": readout(column)}, device="cpu")
+    return found["one"]
 
 
 # the statistic
@@ -95,12 +101,12 @@ class Columns(nn.Module):
 
 def test_outputs_are_those_of_one_column_in_any_batches():
     x = torch.randn(7, 4, 5, generator=torch.Generator().manual_seed(1))
-    whole = outputs(Columns(), [(x,)], output=1, device="cpu")
+    whole = read(Columns(), [(x,)], 1)
     assert whole.dtype == np.float64
     np.testing.assert_allclose(whole, x[:, 1].sum(dim=1).numpy(), rtol=1e-6)
-    parts = outputs(Columns(), [(x[:3],), (x[3:],)], output=1, device="cpu")
+    parts = read(Columns(), [(x[:3],), (x[3:],)], 1)
     np.testing.assert_array_equal(parts, whole)
-    first = outputs(Columns(), [(x,)], device="cpu")
+    first = read(Columns(), [(x,)], 0)
     np.testing.assert_allclose(first, x[:, 0].sum(dim=1).numpy(), rtol=1e-6)
 
 
@@ -109,9 +115,9 @@ def test_an_output_that_is_no_number_is_an_error(value):
     x = torch.ones(4, 4, 5)
     x[2, 0, 0] = value
     with pytest.raises(InputError, match="the output is NaN or infinite"):
-        outputs(Columns(), [(x[:2],), (x[2:],)], device="cpu")
+        read(Columns(), [(x[:2],), (x[2:],)], 0)
     # of another column it does not matter
-    outputs(Columns(), [(x,)], output=1, device="cpu")
+    read(Columns(), [(x,)], 1)
 
 
 # the step

@@ -113,7 +113,7 @@ class Study:
 
     def _planted(self, model, name, effect):
         ends = {f"planting_effect_{end}": effect for end in ("low", "high")}
-        numbers = {"planting_effect": effect, "planting_positive": 0.5, "n_backgrounds": 100}
+        numbers = {"output": "", "planting_effect": effect, "planting_positive": 0.5, "n_backgrounds": 100}
         return {"model": model, **about(name, "4", {}), **ends, **numbers}
 
     def add_shuffled(self, effect=0.3, model="m", layer="l"):
@@ -133,7 +133,7 @@ class Study:
         return self
 
     def found(self):
-        empty = {"planting": ("model",), "methods": SCORED, "nulls": PLACE}
+        empty = {"planting": ("model", "output"), "methods": SCORED, "nulls": PLACE}
         frames = {
             name: pd.DataFrame(getattr(self, name) or None, columns=self._columns(name, empty))
             for name in ("cavs", "nulls", "scores", "planting", "methods")

@@ -39,7 +39,7 @@ CONTRACT = {
         " log_ratio_q saturation saturated large_enough used direction gc_change effect_of_gc"
     ),
     "planting": (
-        "model concept label variant n_backgrounds planting_effect planting_effect_low"
+        "model output concept label variant n_backgrounds planting_effect planting_effect_low"
         " planting_effect_high planting_positive planting_effect_p_permuted planting_effect_q"
     ),
     "nulls": (

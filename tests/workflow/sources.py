@@ -74,6 +74,7 @@ def write_sources(folder: Path) -> None:
     _write_signal(folder / "open.bw", rng)
     _write_sequences(folder, rng)
     _write_tokenizer(folder / "tokenizer")
+    write_language_model(folder / "language_model", seed=4)
     (folder / "jaspar.txt").write_text(JASPAR)
     (folder / "examples.py").write_text(EXAMPLES)
 
@@ -88,6 +89,27 @@ def _write_tokenizer(folder: Path) -> None:
     PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]"
     ).save_pretrained(folder)
+
+
+def write_language_model(folder: Path, seed: int) -> None:
+    """Save a small random network and its tokenizer as a Hugging Face folder."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=7,
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=12,
+        max_position_embeddings=128,
+        initializer_range=0.7,
+        num_labels=2,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertForSequenceClassification(config).save_pretrained(folder)
+    _write_tokenizer(folder)
 
 
 def _write_genes(path: Path, rng: np.random.Generator) -> None:

@@ -20,7 +20,7 @@ from tpcav_core.jobs import Jobs
 
 from .conftest import ROOT, Study
 from .contract import CONTRACT, read, read_text
-from .sources import write_sources
+from .sources import write_language_model, write_sources
 
 pytestmark = pytest.mark.slow
 SOURCES = ROOT / ".test" / "sources"
@@ -69,6 +69,7 @@ FAMILIES = {
     },
     "tokens": {"word": 1},
     "tokenizer": {"motifs": 1, "gc": 1},
+    "huggingface": {"motifs": 1, "gc": 1},
 }
 # what a linear classifier must find on random networks, by concept, model and least F1
 FOUND = {
@@ -80,6 +81,7 @@ FOUND = {
     "own": [("gc", "small", 0.6), ("generated", "small", 0.6), ("enhancers", "small", 0.6)],
     "tokens": [("word", "tokens", 0.9)],
     "tokenizer": [("gc", "language", 0.8)],
+    "huggingface": [("gc", "language", 0.6)],
 }
 #: nulls of each layer and target: which, of how many examples or copies, how many there are
 NULLS = {
@@ -92,7 +94,7 @@ NULLS = {
     "tokens": [("random sentences", 80, 20)],
 }
 #: planted concepts and their copies whose effect on the output is measured
-PLANTED = {"motifs": 26, "tokenizer": 1}
+PLANTED = {"motifs": 26, "tokenizer": 1, "huggingface": 1}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -126,6 +128,8 @@ def test_every_source_runs_end_to_end(sources, family, tmp_path):
         check_parts(study)
     if family == "motifs":
         check_own_controls(study)
+    if family == "huggingface":
+        check_new_weights_rerun(study)
 
 
 def check_nulls(study: Study, family: str) -> None:
@@ -204,6 +208,16 @@ def check_own_controls(study: Study) -> None:
             tests = (groups[group]["fold"] == -1).sum()
             assert tests == (groups[name]["fold"] == -1).sum()
             assert (groups[group]["start"] != groups[name]["start"]).any()
+
+
+def check_new_weights_rerun(study: Study) -> None:
+    """The files of a folder are files of the model, and its layers are found by their own names."""
+    assert "bert.encoder.layer.0 " in study.command("layers", "--configfile", "config.yaml").stdout
+    assert "Nothing to be done" in study.snakemake("--dry-run").stdout
+    write_language_model(study.folder / "data" / "language_model", seed=5)
+    printed = study.snakemake("--dry-run").stdout
+    for rule in ("activations", "attributions", "cavs", "scores"):
+        assert f"rule {rule}:" in printed, rule
 
 
 def test_the_catalogue_can_be_printed_alone(sources, tmp_path):
@@ -352,6 +366,12 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
     "shuffled version of nothing": (
         "own", within("concepts", "shuffled_motifs", of="motif"),
         ["motif", "did you mean 'motifs'"]),
+    "folder of a network that is not there": (
+        "huggingface", within("models", "language", huggingface="data/none"),
+        ["models.language", "data/none", "no such folder"]),
+    "folder of a network and a factory": (
+        "huggingface", within("models", "language", factory="model.py:LanguageModel"),
+        ["models.language", "factory", "both given"]),
     "source that needs a genome": (
         "tokens", within("concepts", gc={"source": "gc_content"}), ["genome", "'gc'"]),
 }  # fmt: skip

@@ -18,14 +18,12 @@ from ..contributions import LayerPairs, contribute
 from ..directions import consensus
 from ..errors import InputError
 from ..explain import RegionPairs
-from ..genome import Genome
-from ..inputs import input_adapter
-from ..models import ModelSpec, load_model
-from ..targets import Pairs
+from ..models import load_model
 from .contribution_data import read_regions, save_contributions
-from .data import load_genome, open_tracks
+from .data import load_genome
 from .options import add_model_arguments, read_model
 from .scaling import read_scaling
+from .target_sources import target_source
 
 log = logging.getLogger("tpcav_core")
 
@@ -34,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
     parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
+    parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
+    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
+    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
     parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
     parser.add_argument("--concepts", required=True, help="JSON: pairs of concept and variant")
@@ -48,6 +49,16 @@ def run(arguments: argparse.Namespace) -> None:
     genome, chosen = load_genome(arguments.genome), json.loads(arguments.set)
     content = files.load_tensors(arguments.attributions, "attributions", mmap=True)
     concepts = [(concept, variant) for concept, variant in json.loads(arguments.concepts)]
+    source = target_source(
+        genome,
+        json.loads(arguments.target),
+        spec,
+        json.loads(arguments.sampling),
+        arguments.seed,
+    )
+    if not isinstance(source, RegionPairs):
+        raise InputError("contributions need targets that are regions of a genome")
+    check_source(source, content, arguments.attributions)
     pairs = LayerPairs(*(content[name].numpy() for name in LayerPairs._fields))
     model = load_model(spec).to(device)
     try:
@@ -58,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
                 model,
                 arguments.layer,
                 spec.inputs,
-                region_pairs(content, genome, spec, arguments.attributions),
+                source,
                 pairs,
                 concept_span.Restriction(basis, scaling, chosen["complement"]),
                 method=first_method(content),
@@ -88,16 +99,14 @@ def first_method(content: dict[str, Any]) -> Method:
     return "deeplift" if method == "integrated_gradients" and not asked else method
 
 
-def region_pairs(
-    content: dict[str, Any], genome: Genome, spec: ModelSpec, path: str
-) -> RegionPairs:
-    """Return the target regions and baselines of a file of attributions."""
-    if "targets" not in content:
-        raise InputError(f"{path}: its targets are no regions of a genome, which have no bases")
-    if content["contigs"] != list(genome.names):
-        raise InputError(f"{path}: made with another genome; delete it and run the workflow again")
-    pairs = Pairs(*(read_regions(content[side]) for side in ("targets", "baselines")))
-    return RegionPairs(genome, pairs, input_adapter(spec.inputs), open_tracks(spec.tracks, genome))
+def check_source(source: RegionPairs, content: dict[str, Any], path: str) -> None:
+    """Raise `InputError` if a file of attributions is of other regions than these."""
+    same = content.get("contigs") == list(source.genome.names) and all(
+        np.array_equal(left, right)
+        for left, right in zip(source.regions, read_regions(content["targets"]), strict=True)
+    )
+    if not same:
+        raise InputError(f"{path}: made of other regions; delete it and run the workflow again")
 
 
 def read_directions(paths: list[str], concepts: list[tuple[str, str]]) -> np.ndarray:

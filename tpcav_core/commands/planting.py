@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from ..errors import InputError
 from ..inputs import input_adapter
 from ..models import load_model
 from ..planting_effect import outputs, planting_effect
+from ..readouts import readout
 from ..seeds import generator
 from .data import load_genome, open_tracks
 from .options import add_model_arguments, read_model
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
     parser.add_argument("--recipes", required=True, help="recipes of planted concepts, parquet")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
+    parser.add_argument("--outputs", default='{"": 0}', help="JSON: what is read, by name")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="planting effects, parquet")
 
@@ -37,12 +40,14 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = load_genome(arguments.genome[0]) if arguments.genome else None
     tracks = open_tracks(spec.tracks, loaded)
 
-    def predict(recipe: concepts.Recipe) -> np.ndarray:
+    readouts = {name: readout(value) for name, value in json.loads(arguments.outputs).items()}
+
+    def predict(recipe: concepts.Recipe) -> dict[str, np.ndarray]:
         batches = activations.recipe_inputs(recipe, loaded, adapt, spec.batch_size, tracks)
-        return outputs(model, batches, output=spec.output, device=device)
+        return outputs(model, batches, readouts, device=device)
 
     rows = []
-    last: tuple[str, concepts.Recipe, np.ndarray] | None = None
+    last: tuple[str, concepts.Recipe, dict[str, np.ndarray]] | None = None
     file = files.open_parquet(arguments.recipes, "recipes")
     for index, name in _wanted(vectors.group_names(file), arguments.ids):
         recipe = concepts.from_table(file.read_row_group(index), loaded)
@@ -52,10 +57,13 @@ def run(arguments: argparse.Namespace) -> None:
         # the variants of a concept share their backgrounds
         if last is None or last[0] != name.concept or not _same_places(last[1], bare):
             last = name.concept, bare, predict(bare)
-        rng = generator(arguments.seed, "planting", name.concept)
-        found = planting_effect(predict(recipe), last[2], rng)
-        rows.append({"concept": name.concept, "variant": name.variant, **found._asdict()})
-        log.info("%s %s: %+.3g", name.concept, name.variant, found.planting_effect)
+        for output, values in predict(recipe).items():
+            rng = generator(arguments.seed, "planting", name.concept)
+            found = planting_effect(values, last[2][output], rng)
+            about = {"output": output, "concept": name.concept, "variant": name.variant}
+            rows.append({**about, **found._asdict()})
+            what = " ".join(filter(None, (name.concept, name.variant, output)))
+            log.info("%s: %+.3g", what, found.planting_effect)
     files.write_parquet(pa.Table.from_pylist(rows), arguments.output, "planting", {})
 
 

@@ -20,10 +20,10 @@ from ..models import ModelSpec, load_model, resolve_device
 from ..regions import Regions
 from ..sampling import draw_windows
 from ..user_inputs import check_call, user_inputs
-from .attributions import target_source
 from .concepts import make_sampling
 from .data import load_genome, open_tracks
 from .result_files import write_table
+from .target_sources import target_source
 
 log = logging.getLogger("tpcav_core")
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, content in json.loads(arguments.models).items():
         try:
             spec = ModelSpec.from_dict(content["model"])
-            inputs = _example_inputs(loaded, spec, arguments)
+            inputs = example_inputs(loaded, spec, arguments)
             rows += [{"model": name, **row} for row in check_model(spec, content["layers"], inputs)]
         except InputError as error:
             raise InputError(f"model {name!r}: {error}") from error
@@ -54,26 +54,27 @@ def run(arguments: argparse.Namespace) -> None:
     write_table(table, Path(arguments.output).with_suffix(""))
 
 
-def _example_inputs(
-    loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace
+def example_inputs(
+    loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace, n: int = 2
 ) -> Inputs:
-    """Draw what will be drawn; return the model's inputs for two examples."""
+    """Draw what will be drawn; return the model's inputs for n examples."""
     options = json.loads(arguments.sampling)
     for name, content in json.loads(arguments.targets).items():
         target = {"name": name, **content}
         source = target_source(loaded, target, spec, options, arguments.seed)
         if isinstance(source, FunctionPairs):
             check_call(source.targets)
-            check_call(source.baselines)
+            for call in source.baselines:
+                check_call(call)
     if loaded is None:
-        return next(user_inputs(arguments.call, 2, 2))
+        return next(user_inputs(arguments.call, n, n))
     if spec.window is None:
         raise InputError("it has no window; set the length of the sequences it takes")
     sampling = make_sampling(loaded, spec.window, arguments.examples, options, arguments.seed)
     regions, _ = draw_windows(sampling, "preflight")
     lost = ", ".join(f"{reason} {number:,}" for reason, number in sampling.lost.items())
     log.info("start positions not used, by reason: %s", lost)
-    part = Regions(*(column[:2] for column in regions))
+    part = Regions(*(column[:n] for column in regions))
     codes = loaded.windows(part.contig, part.start, spec.window, part.strand)
     adapt = input_adapter(spec.inputs)
     tracks = open_tracks(spec.tracks, loaded)
@@ -91,7 +92,7 @@ def check_model(spec: ModelSpec, layers: list[str], inputs: Inputs) -> list[dict
     parameters = sum(parameter.numel() for parameter in model.parameters())
     rows = []
     for layer in layers:
-        found = check_layer(model, layer, inputs, spec.output)
+        found = check_layer(model, layer, inputs)
         rows.append(
             {
                 "layer": layer,

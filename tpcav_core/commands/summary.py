@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         _read(arguments.cavs, results.PLACE, read_cavs),
         _read(arguments.nulls, results.PLACE, read_nulls),
         _read(arguments.scores, results.SCORED, read_scores),
-        _read(arguments.planting, ("model",), read_planting),
+        _read(arguments.planting, ("model",), read_planting, "output"),
         _read(arguments.methods, results.SCORED, read_methods),
         {
             (model, layer): read_similarity(path)
@@ -72,7 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _read(
-    options: Sequence[Sequence[str]], names: Sequence[str], read: Callable[[str], pd.DataFrame]
+    options: Sequence[Sequence[str]],
+    names: Sequence[str],
+    read: Callable[[str], pd.DataFrame],
+    *others: str,
 ) -> pd.DataFrame:
     """Return the rows of all files of an option, with what they are of."""
     parts = [
@@ -80,7 +83,7 @@ def _read(
         for option in options
         for path in option[len(names) :]
     ]
-    empty = pd.DataFrame(columns=[*names, "concept", "variant"])
+    empty = pd.DataFrame(columns=[*names, *others, "concept", "variant"])
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 

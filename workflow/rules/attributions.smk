@@ -7,7 +7,11 @@ rule attributions:
         regions=target_files,
         exclude=exclude_bed(),
         model=model_files,
-        preflight=[rules.preflight.output.tsv, rules.preflight_target.output.tsv],
+        functions=output_files,
+        preflight=lambda wildcards: [
+            f"{RESULTS}/{wildcards.model}/{wildcards.layer}/preflight.tsv",
+            f"{RESULTS}/{wildcards.model}/targets/{EXPLAINED[wildcards.target][0]}.tsv",
+        ],
     output:
         f"{RESULTS}/{{model}}/{{layer}}/attributions/{{target}}.pt",
     log:
@@ -24,8 +28,11 @@ rule attributions:
     params:
         model=model_json,
         target=lambda wildcards: as_json(
-            {"name": wildcards.target, **CONFIG["targets"][wildcards.target]}
+            {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
         ),
+        readout=lambda wildcards: JOBS.outputs(wildcards.model)[
+            EXPLAINED[wildcards.target][1]
+        ],
         sampling=sampling_options("chromosomes", "exclude"),
         method=CONFIG["attributions"]["method"],
         tolerance=CONFIG["attributions"]["tolerance"],
@@ -36,5 +43,5 @@ rule attributions:
     shell:
         "python3 -m tpcav_core attributions --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
-        " --sampling {params.sampling:q} --method {params.method} --tolerance {params.tolerance}"
+        " --readout {params.readout:q} --sampling {params.sampling:q} --method {params.method} --tolerance {params.tolerance}"
         " {params.force} --seed {params.seed} --output {output:q} --log {log:q}"

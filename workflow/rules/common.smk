@@ -59,6 +59,11 @@ POOLS = {f"{name}.pool": name for name in JOBS.controls} if NULL_PARTS else {}
 # without the copies that sanity checks make
 MODELS = [model for model in CONFIG["models"] if not twin_of(model)]
 ALL_CHUNKS = {**JOBS.chunks, **JOBS.null_chunks}
+# targets and outputs by their name in the tables, see tpcav_core.explained
+EXPLAINED = {
+    **{target: (target, "") for target in CONFIG["targets"]},
+    **{name: pair for model in MODELS for name, pair in JOBS.explained(model).items()},
+}
 
 
 wildcard_constraints:
@@ -68,7 +73,7 @@ wildcard_constraints:
     batch="|".join(map(re.escape, JOBS.all_batches())),
     control="|".join(map(re.escape, [*JOBS.controls, *POOLS])),
     part="[0-9]{4}",
-    target="|".join(map(re.escape, CONFIG["targets"])),
+    target="|".join(map(re.escape, EXPLAINED)),
     # a pattern that nothing matches, where there are none
     set="|".join(map(re.escape, CONFIG["contributions"])) or "(?!)",
 
@@ -132,9 +137,22 @@ def model_json(wildcards):
 
 def preflight_model(model, layers):
     """A model and layers to be checked; on the CPU, whatever the model runs on."""
-    return as_json(
-        {model: {"model": {**JOBS.model(model), "device": "cpu"}, "layers": layers}}
-    )
+    content = {
+        "model": {**JOBS.model(model), "device": "cpu"},
+        "layers": layers,
+        "outputs": JOBS.outputs(model),
+    }
+    return as_json({model: content})
+
+
+def output_files(wildcards):
+    """Files of functions that read a model's output."""
+    return JOBS.output_files(wildcards.model)
+
+
+def target_options(wildcards):
+    """The section of the configuration that a target is of, whatever output is explained."""
+    return CONFIG["targets"][EXPLAINED[wildcards.target][0]]
 
 
 def gpu(wildcards):

@@ -6,6 +6,8 @@ SETS = CONFIG["contributions"]
 rule contributions:
     input:
         genome=genome_file,
+        regions=target_files,
+        exclude=exclude_bed(),
         model=model_files,
         attributions=rules.attributions.output,
         scaling=rules.scaling.output,
@@ -34,6 +36,11 @@ rule contributions:
                 },
             }
         ),
+        target=lambda wildcards: as_json(
+            {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
+        ),
+        sampling=sampling_options("chromosomes", "exclude"),
+        seed=SEED,
         concepts=lambda wildcards: as_json(contribution_concepts(wildcards)),
         tolerance=CONFIG["attributions"]["tolerance"],
         force="--force" if CONFIG["attributions"]["force"] else "",
@@ -42,6 +49,7 @@ rule contributions:
     shell:
         "python3 -m tpcav_core contributions --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --set {params.set:q}"
+        " --target {params.target:q} --sampling {params.sampling:q} --seed {params.seed}"
         " --attributions {input.attributions:q} --scaling {input.scaling:q}"
         " --cavs {input.cavs:q} --concepts {params.concepts:q} --tolerance {params.tolerance}"
         " {params.force} --output {output:q} --log {log:q}"

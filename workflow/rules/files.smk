@@ -101,10 +101,11 @@ def batch_control(wildcards, what, folder="controls"):
 
 
 def target_files(wildcards):
-    """Regions of a target, or the file of the function that yields it."""
-    target = CONFIG["targets"][wildcards.target]
+    """Regions of a target and its baselines, or the files of the functions that yield them."""
+    target = target_options(wildcards)
     if target["regions"]:
-        return [] if target["regions"] == "random" else [target["regions"]]
+        files = [target["regions"], target["baselines"]["file"]]
+        return [file for file in files if file not in (None, "random")]
     functions = [target["function"], target["baseline_function"] or ""]
     return [name.rpartition(":")[0] for name in functions if ".py:" in name]
 
@@ -121,6 +122,17 @@ def preflight_call():
         "kwargs": next(iter(concept.calls.values())),
     }
     return ["--call", as_json(call)]
+
+
+def sets_on_disk(model, layer):
+    """Sets of examples whose activations lie on the disk at a time: all controls, one chunk."""
+    controls = JOBS.used_controls(model, layer)
+    pools = sum(POOLS[pool] in controls for pool in POOLS)
+    chunks = [
+        sum(len(concept.variants) for concept in chunk)
+        for chunk in CHUNKS[model, layer].values()
+    ]
+    return len(controls) * CONFIG["controls"]["replicates"] + pools + max(chunks)
 
 
 def layer_files(model, layer, folder, nulls=True):
@@ -168,7 +180,7 @@ def method_files(model, layer):
         return []
     return [
         f"{RESULTS}/{model}/{layer}/methods/{target}.parquet"
-        for target in CONFIG["targets"]
+        for target in JOBS.explained(model)
     ]
 
 
@@ -228,7 +240,7 @@ def contribution_results():
 def layer_scores(model, layer):
     return [
         f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"
-        for target in CONFIG["targets"]
+        for target in JOBS.explained(model)
     ]
 
 
@@ -243,9 +255,9 @@ def summary_options():
         nulls = [*random_nulls(model, layer), *layer_shuffled(model, layer)]
         options += ["--nulls", model, layer, *nulls] if nulls else []
         options += ["--similarity", model, layer, similarity_file(model, layer)]
-        for target, path in zip(CONFIG["targets"], layer_scores(model, layer)):
+        for target, path in zip(JOBS.explained(model), layer_scores(model, layer)):
             options += ["--scores", model, layer, target, path]
-        for target, path in zip(CONFIG["targets"], method_files(model, layer)):
+        for target, path in zip(JOBS.explained(model), method_files(model, layer)):
             options += ["--methods", model, layer, target, path]
     return options
 

@@ -6,6 +6,7 @@ rule planting:
         recipes=f"{RESULTS}/{{model}}/concepts/{{chunk}}.parquet",
         genome=genome_file,
         model=model_files,
+        functions=output_files,
     output:
         f"{RESULTS}/{{model}}/planting/{{chunk}}.parquet",
     log:
@@ -21,11 +22,13 @@ rule planting:
         gpu=gpu,
     params:
         model=model_json,
+        outputs=lambda wildcards: as_json(JOBS.outputs(wildcards.model)),
         ids=lambda wildcards: ids(planted(wildcards)),
         threads=THREADS,
         seed=SEED,
         code=code_digest("planting"),
     shell:
         "python3 -m tpcav_core planting --model {params.model:q} --threads {params.threads}"
+        " --outputs {params.outputs:q}"
         " --genome {input.genome:q} --recipes {input.recipes:q} --ids {params.ids:q}"
         " --seed {params.seed} --output {output:q} --log {log:q}"

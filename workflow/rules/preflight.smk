@@ -60,9 +60,7 @@ rule preflight_target:
     params:
         models=lambda wildcards: preflight_model(wildcards.model, []),
         call=preflight_call(),
-        targets=lambda wildcards: as_json(
-            {wildcards.target: CONFIG["targets"][wildcards.target]}
-        ),
+        targets=lambda wildcards: as_json({wildcards.target: target_options(wildcards)}),
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
@@ -70,3 +68,45 @@ rule preflight_target:
         "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q} --models {params.models:q}"
         " --targets {params.targets:q} --sampling {params.sampling:q}"
         " --examples {params.examples} --seed {params.seed} --output {output.tsv:q} --log {log:q}"
+
+
+# Tries to explain each layer on a few examples, in the first seconds of a run. Nothing depends on
+# it: another method or one more concept must not rerun what came after it.
+rule probe:
+    input:
+        genome=genome_file,
+        exclude=exclude_bed(),
+        model=model_files,
+        functions=output_files,
+        preflight=rules.preflight.output.tsv,
+    output:
+        tsv=f"{RESULTS}/{{model}}/{{layer}}/probe.tsv",
+        parquet=f"{RESULTS}/{{model}}/{{layer}}/probe.parquet",
+    log:
+        f"{RESULTS}/logs/{{model}}/{{layer}}/probe.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/probe.tsv"
+    priority: 100
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(20),
+    params:
+        model=lambda wildcards: as_json(
+            {**JOBS.model(wildcards.model), "device": "cpu"}
+        ),
+        outputs=lambda wildcards: as_json(JOBS.outputs(wildcards.model)),
+        call=preflight_call(),
+        sampling=sampling_options(),
+        examples=CONFIG["examples"]["per_concept"],
+        attributions=as_json(CONFIG["attributions"]),
+        sets=lambda wildcards: sets_on_disk(wildcards.model, wildcards.layer),
+        seed=SEED,
+        code=code_digest("probe"),
+    shell:
+        "python3 -m tpcav_core probe --genome {input.genome:q} {params.call:q} --model {params.model:q}"
+        " --layer {wildcards.layer:q} --outputs {params.outputs:q} --sampling {params.sampling:q}"
+        " --attributions {params.attributions:q} --examples {params.examples}"
+        " --sets {params.sets} --seed {params.seed} --output {output.tsv:q} --log {log:q}"

@@ -1,0 +1,113 @@
+"""Trying a layer on a few examples before a long run: which method explains it, and is it all?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .attributions import Method, attribute, choose_method
+from .errors import InputError
+from .readouts import Readout, Scalar
+from .taps import Tap, tapped
+
+
+class Probe(NamedTuple):
+    """What a few examples say of a layer.
+
+    Attributes:
+        method: that will explain it.
+        reason: why.
+        error: completeness error over the mean change of the output; NaN where the method's is not
+            known without many passes (integrated gradients) or it has none (gradient).
+        around: mean change of the output that the layer does not carry, over the mean change:
+            what is left when the layer's activations are those of the target and all else is the
+            baseline's. 0 where everything passes through the layer.
+    """
+
+    method: Method
+    reason: str
+    error: float
+    around: float
+
+
+def probe_layer(
+    model: nn.Module,
+    layer: str,
+    inputs: tuple[Tensor, ...],
+    baselines: tuple[Tensor, ...],
+    *,
+    output: Readout,
+    method: Method = "auto",
+    tolerance: float = 0.01,
+    force: bool = False,
+) -> Probe:
+    """Try a layer.
+
+    Args:
+        model: the network, in evaluation mode.
+        layer: its layer.
+        inputs: n examples.
+        baselines: n others.
+        output: what is explained.
+        method: as in the configuration.
+        tolerance: largest completeness error, as a share of the mean change of the output.
+        force: report what exceeds it, do not refuse.
+
+    Raises:
+        InputError: the method is not complete, or the output depends on what goes around the layer.
+    """
+    chosen = choose_method(
+        model, layer, inputs, baselines, output=output, method=method, tolerance=tolerance
+    )
+    error = float("nan")
+    if chosen.method == "deeplift":
+        found = attribute(model, layer, inputs, baselines, output=output)
+        error = found.relative_error()
+    around = _around(model, layer, inputs, baselines, output)
+    if chosen.method != "gradient" and not force:
+        if around > tolerance:
+            raise InputError(
+                f"layer {layer!r}: {around:.0%} of the change of the output goes around it (a skip"
+                " connection, another input); choose a layer that everything passes through, such"
+                " as the whole block, or set attributions.method to gradient"
+            )
+        if error > tolerance:
+            without = ", ".join(chosen.without_rule[:5]) or "some operation"
+            raise InputError(
+                f"layer {layer!r}: deeplift is not complete, error {error:.2g} of the change of the"
+                f" output, tolerance {tolerance:g}: no rule for {without}; set attributions.method"
+                " to auto or integrated_gradients, or attributions.force to true"
+            )
+    return Probe(chosen.method, chosen.reason, error, around)
+
+
+class _Given(nn.Module):
+    """Takes the place of a layer's activations."""
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return self.value
+
+
+@torch.no_grad()
+def _around(
+    model: nn.Module,
+    layer: str,
+    inputs: tuple[Tensor, ...],
+    baselines: tuple[Tensor, ...],
+    output: Readout,
+) -> float:
+    scalar = Scalar(model, output)
+    held = scalar.held(inputs)
+    tap = Tap()
+    with tapped(model, layer, tap):
+        f = scalar(*inputs, held=held).double()
+    with tapped(model, layer, _Given(tap.value())):
+        through = scalar(*baselines, held=held).double()
+    change = float((f - scalar(*baselines, held=held).double()).abs().mean())
+    return float((f - through).abs().mean()) / change if change > 0 else 0.0
