@@ -24,6 +24,7 @@ include: "workflow/rules/cavs.smk"
 include: "workflow/rules/nulls.smk"
 include: "workflow/rules/similarity.smk"
 include: "workflow/rules/attributions.smk"
+include: "workflow/rules/contributions.smk"
 include: "workflow/rules/planting.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/methods.smk"
@@ -35,3 +36,4 @@ rule all:
     input:
         rules.summary.output,
         [f"{RESULTS}/{model}/{layer}/probe.tsv" for model, layer in JOBS.places()],
+        contribution_results(),

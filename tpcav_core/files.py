@@ -34,6 +34,7 @@ FORMATS = {
     "planting": 1,
     "similarity": 1,
     "attributions": 1,
+    "contributions": 1,
     "scores": 2,
     "methods": 1,
     "table": 1,

@@ -14,6 +14,7 @@ from typing import Any
 
 from .catalogue import Concept, check_fit, read_catalogue, resolved, select
 from .config_checks import check_config
+from .contribution_sets import check_contributions
 from .controls import check_control, shared_control
 from .errors import InputError
 from .explained import explained, named_outputs
@@ -69,6 +70,7 @@ class Jobs:
         jobs = cls(config, concepts, chunks, _chunks(nulls, size, ".nulls"), controls)
         jobs._check_layers()
         check_config(config)
+        check_contributions(config, concepts)
         jobs._check_genome()
         for model, entry in config["models"].items():
             check_fit(concepts, entry["window"], model)

@@ -15,7 +15,7 @@ from packaging.version import Version
 from tpcav_core.config import checked
 
 ROOT = Path(__file__).parents[2]
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
 def config_reference():

@@ -43,10 +43,12 @@ def changed_by(package, file, text="\n# a comment\n"):
 PIPELINE = {
     "genome", "preflight", "catalogue", "concepts", "activations", "scaling", "components",
     "gram", "cavs", "nulls", "shuffled", "similarity", "planting", "attributions", "scores",
-    "methods", "summary",
+    "methods", "summary", "contributions", "contribution_files", "modisco_files",
 }  # fmt: skip
 #: steps that train classifiers, and those that score with them
 TRAIN, SCORE = {"cavs", "nulls", "shuffled"}, {"scores", "methods"}
+#: steps that read contributions, and those that run the model on targets
+READ, EXPLAIN = {"contribution_files", "modisco_files"}, {"attributions", "contributions"}
 
 
 def test_every_step_has_a_digest_of_its_own(package):
@@ -75,6 +77,13 @@ def test_every_step_has_a_digest_of_its_own(package):
         ("planting_effect.py", {"planting"}, PIPELINE - {"planting"}),
         ("randomised.py", {"activations", "attributions", "planting"}, TRAIN | SCORE),
         ("attributions.py", {"attributions"}, {"cavs", "scores", "activations", "concepts"}),
+        ("input_attributions.py", {"contributions"}, PIPELINE - {"contributions"}),
+        ("concept_span.py", {"contributions"}, PIPELINE - {"contributions"}),
+        ("contribution_values.py", {"contributions"} | READ, PIPELINE - {"contributions"} - READ),
+        ("explain.py", EXPLAIN, {"activations", "scores", "cavs"}),
+        ("logos.py", {"contribution_files"}, PIPELINE - {"contribution_files"}),
+        ("bigwigs.py", {"contribution_files"}, PIPELINE - {"contribution_files"}),
+        ("sites.py", {"contribution_files"}, PIPELINE - {"contribution_files"}),
         ("planting.py", {"concepts", "activations"}, {"cavs", "gram", "scores", "summary"}),
         ("sources/own.py", {"catalogue", "concepts"}, {"activations", "attributions", "cavs"}),
         ("sampling.py", {"catalogue", "concepts"}, {"activations", "attributions", "cavs"}),

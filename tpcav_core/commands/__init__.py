@@ -32,6 +32,9 @@ STEPS = {
     "planting": "measure what planting a motif does to the output",
     "similarity": "compare the CAVs of a layer with each other",
     "attributions": "attribute target regions at a layer",
+    "contributions": "follow concepts' share of the output to the bases of target regions",
+    "contribution_files": "write contributions as bigWig, tables of sites and logos",
+    "modisco_files": "write contributions in the form TF-MoDISco reads",
     "scores": "score concepts on a target",
     "methods": "score by plain TCAV, standardised TCAV and TPCAV",
     "summary": "join everything into the result tables",
@@ -68,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:13} {text}" for name, text in STEPS.items()]
+    lines = [f"  {name:18} {text}" for name, text in STEPS.items()]
     return "usage: python -m tpcav_core STEP … (STEP --help for its options)\n\n" + "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir).parent.parent
 sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
+from tpcav_core.contribution_sets import contribution_places, layer_set
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory
@@ -73,6 +74,8 @@ wildcard_constraints:
     control="|".join(map(re.escape, [*JOBS.controls, *POOLS])),
     part="[0-9]{4}",
     target="|".join(map(re.escape, EXPLAINED)),
+    # a pattern that nothing matches, where there are none
+    set="|".join(map(re.escape, CONFIG["contributions"])) or "(?!)",
 
 
 # Braces are doubled because Snakemake formats the prefix.

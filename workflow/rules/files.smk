@@ -209,6 +209,34 @@ def planting_files(model):
     ]
 
 
+def contribution_concepts(wildcards):
+    """Pairs of concept and variant of a set of contributions, those wanted at the layer."""
+    chosen = layer_set(JOBS, wildcards.model, wildcards.layer, wildcards.set)
+    return [(concept.id, variant) for concept, variant in chosen]
+
+
+def contribution_cavs(wildcards):
+    """Files of the CAVs of a set of contributions."""
+    wanted = {concept for concept, _ in contribution_concepts(wildcards)}
+    model, layer = wildcards.model, wildcards.layer
+    return [
+        f"{RESULTS}/{model}/{layer}/cavs/{batch}.parquet"
+        for batch, (_, concepts) in BATCHES[model, layer].items()
+        if wanted.intersection(ids(concepts))
+    ]
+
+
+def contribution_results():
+    """All files of contributions that are wanted, besides what they are made from."""
+    kinds = [("bw", "tsv", "bed", "svg"), ("ohe.npz", "contribs.npz")]
+    return [
+        f"{RESULTS}/{place.model}/{place.layer}/contributions/{place.target}.{place.set}.{kind}"
+        for hypothetical, endings in zip((False, True), kinds)
+        for place in contribution_places(JOBS, hypothetical=hypothetical)
+        for kind in endings
+    ]
+
+
 def layer_scores(model, layer):
     return [
         f"{RESULTS}/{model}/{layer}/scores/{target}.parquet"

@@ -1,0 +1,131 @@
+"""``python -m tpcav_core contributions``: the concepts' share of the output, base by base."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from .. import concept_span, files, vectors
+from ..attributions import Method
+from ..contributions import LayerPairs, contribute
+from ..directions import consensus
+from ..errors import InputError
+from ..explain import RegionPairs
+from ..models import load_model
+from .contribution_data import read_regions, save_contributions
+from .data import load_genome
+from .options import add_model_arguments, read_model
+from .scaling import read_scaling
+from .target_sources import target_source
+
+log = logging.getLogger("tpcav_core")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_arguments(parser)
+    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
+    parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
+    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
+    parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
+    parser.add_argument("--concepts", required=True, help="JSON: pairs of concept and variant")
+    parser.add_argument("--set", required=True, help="JSON: name, complement, hypothetical, …")
+    parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
+    parser.add_argument("--force", action="store_true", help="go on where it is exceeded")
+    parser.add_argument("--output", required=True, help="contributions, torch")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    spec, device = read_model(arguments)
+    genome, chosen = load_genome(arguments.genome), json.loads(arguments.set)
+    content = files.load_tensors(arguments.attributions, "attributions", mmap=True)
+    concepts = [(concept, variant) for concept, variant in json.loads(arguments.concepts)]
+    source = target_source(
+        genome,
+        json.loads(arguments.target),
+        spec,
+        json.loads(arguments.sampling),
+        arguments.seed,
+    )
+    if not isinstance(source, RegionPairs):
+        raise InputError("contributions need targets that are regions of a genome")
+    check_source(source, content, arguments.attributions)
+    pairs = LayerPairs(*(content[name].numpy() for name in LayerPairs._fields))
+    model = load_model(spec).to(device)
+    try:
+        with threadpool_limits(arguments.threads, "blas"):
+            basis = concept_span.span(read_directions(arguments.cavs, concepts))
+            scaling = read_scaling(arguments.scaling)
+            result, method = contribute(
+                model,
+                arguments.layer,
+                spec.inputs,
+                source,
+                pairs,
+                concept_span.Restriction(basis, scaling, chosen["complement"]),
+                method=first_method(content),
+                tolerance=arguments.tolerance,
+                force=arguments.force,
+                hypothetical=chosen["hypothetical"],
+                correct_off_simplex=chosen["correct_off_simplex"],
+                batch_size=spec.batch_size,
+                device=device,
+            )
+    except InputError as error:
+        raise InputError(f"contributions {chosen['name']!r}: {error}") from error
+    log.info("%d concepts span %d directions", len(concepts), basis.shape[1])
+    about = {"concepts": concepts, "set": chosen, "directions": basis.shape[1]}
+    found = {name: content[name] for name in ("targets", "contigs")}
+    save_contributions(result, found | {"method": method}, arguments.output, about)
+
+
+def first_method(content: dict[str, Any]) -> Method:
+    """Return the method that is tried first between input and layer.
+
+    The one that was asked for; else DeepLIFT: that it is not complete above the layer says nothing
+    about what is below, where integrated gradients of kinked networks need very many steps.
+    """
+    method: Method = content["method"]
+    asked = content["reason"] == "asked for"
+    return "deeplift" if method == "integrated_gradients" and not asked else method
+
+
+def check_source(source: RegionPairs, content: dict[str, Any], path: str) -> None:
+    """Raise `InputError` if a file of attributions is of other regions than these."""
+    same = content.get("contigs") == list(source.genome.names) and all(
+        np.array_equal(left, right)
+        for left, right in zip(source.regions, read_regions(content["targets"]), strict=True)
+    )
+    if not same:
+        raise InputError(f"{path}: made of other regions; delete it and run the workflow again")
+
+
+def read_directions(paths: list[str], concepts: list[tuple[str, str]]) -> np.ndarray:
+    """Return the consensus CAVs (c, d) of pairs of concept and variant, standardised coordinates.
+
+    Raises:
+        InputError: a pair is in none of the files.
+    """
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for path in paths:
+        table = files.read_parquet(path, "cavs", ["concept", "variant", "weights"])
+        for concept, variant in concepts:
+            wanted = pc.and_(
+                pc.equal(table["concept"], concept), pc.equal(table["variant"], variant)
+            )
+            own: pa.Table = table.filter(wanted)
+            if len(own):
+                found[concept, variant] = consensus(vectors.to_matrix(own["weights"]).astype(float))
+    for concept, variant in concepts:
+        if (concept, variant) not in found:
+            raise InputError(f"no CAV of concept {concept!r}, variant {variant!r}, in the files")
+    return np.stack([found[pair] for pair in concepts])

@@ -1,0 +1,205 @@
+"""Contributions of the bases of target regions to what a network reads along chosen concepts.
+
+The multipliers at the layer are restricted to the span of the concepts' CAVs (`concept_span`) and
+the weighted sum of activations they define is attributed to the input (`input_attributions`).
+All that leaves this module is in genome orientation: of regions on the minus strand, positions run
+along the genome and channels are those of its plus strand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from .attributions import Method
+from .concept_span import Restriction
+from .contribution_values import Contributions, average, genome_orientation, joined
+from .errors import InputError
+from .explain import RegionPairs
+from .input_attributions import InputMultipliers, complete_multipliers
+
+log = logging.getLogger("tpcav_core")
+#: share of the sizes of summed terms that their sum is uncertain by
+ROUNDING = 1e-5
+
+
+class LayerPairs(NamedTuple):
+    """What is known of the pairs at the layer, from the step `attributions`.
+
+    Attributes:
+        multipliers: (n, d) float32, in the layer's own coordinates.
+        activations: (n, d) float32, of the targets.
+        baseline_activations: (n, d) float32.
+    """
+
+    multipliers: np.ndarray
+    activations: np.ndarray
+    baseline_activations: np.ndarray
+
+    def restricted(self, rows: slice, restriction: Restriction) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights c (m, d) float32 of some rows, and ``Σ_j c_j (y_j(x) − y_j(b))``."""
+        weights = restriction.apply(self.multipliers[rows]).astype(np.float32)
+        change = self.activations[rows].astype(float) - self.baseline_activations[rows]
+        return weights, (weights * change).sum(axis=1)
+
+    def rounding(self) -> float:
+        """Return what of a score is rounding of float32, from the mean size of what is summed."""
+        change = self.activations - self.baseline_activations
+        return ROUNDING * float(np.abs(self.multipliers * change).sum(axis=1, dtype=float).mean())
+
+
+def contribute(
+    model: nn.Module,
+    layer: str,
+    adapter: str,
+    source: RegionPairs,
+    pairs: LayerPairs,
+    restriction: Restriction,
+    *,
+    method: Method,
+    tolerance: float = 0.01,
+    force: bool = False,
+    hypothetical: bool = False,
+    correct_off_simplex: bool = False,
+    batch_size: int = 64,
+    device: torch.device | str = "cpu",
+) -> tuple[Contributions, Method]:
+    """Attribute the concepts' share of the output to the bases of the target regions.
+
+    Args:
+        model: the network in evaluation mode, on ``device``.
+        layer: name of a module in it.
+        adapter: name of the adapter that makes the model's inputs.
+        source: n target regions and their baselines; of several, contributions are averaged.
+        pairs: what is known of them at the layer.
+        restriction: to the concepts.
+        method: where DeepLIFT is not complete between input and layer, integrated gradients are
+            used instead.
+        tolerance: largest completeness error, as a share of the mean absolute score; rounding is
+            allowed in any case.
+        force: return contributions that exceed it.
+        hypothetical: also return what the other bases would contribute.
+        correct_off_simplex: subtract at each position the mean of the four bases' hypothetical
+            contributions (Majdandzic et al. 2023), which makes contributions independent of which
+            base the baseline has there; their sum is then not the score.
+        batch_size: pairs per pass.
+        device: where the model is.
+
+    Returns:
+        The contributions, and the method that made them.
+
+    Raises:
+        InputError: NaN or infinity, or a completeness error above ``tolerance``; gradients are
+            never complete and not checked.
+    """
+    work = _Work(model, layer, adapter, source, pairs, restriction, batch_size, device)
+    score = np.concatenate([pairs.restricted(rows, restriction)[1] for rows in work.batches()])
+    # rounding alone is left where a set has nearly no share, for example the complement of all
+    allowed = max(tolerance * float(np.abs(score).mean()), pairs.rounding())
+    finish = partial(_finished, hypothetical=hypothetical, correct=correct_off_simplex)
+    try:
+        found = _against_all(work, finish, method, allowed, strict=method == "deeplift")
+    except _IncompleteError as problem:
+        log.info("integrated gradients, because DeepLIFT is not complete: %s", problem)
+        method = "integrated_gradients"
+        found = _against_all(work, finish, method, allowed)
+    error = np.maximum(found.completeness_error, np.abs(found.score - score))
+    found = found._replace(score=score, completeness_error=error)
+    result = genome_orientation(found, source.regions.strand)
+    _check(result, layer, method, allowed, force)
+    return result, method
+
+
+class _IncompleteError(Exception):
+    """DeepLIFT does not fit the network between input and layer."""
+
+
+class _Work(NamedTuple):
+    model: nn.Module
+    layer: str
+    adapter: str
+    source: RegionPairs
+    pairs: LayerPairs
+    restriction: Restriction
+    batch_size: int
+    device: torch.device | str
+
+    def batches(self) -> list[slice]:
+        return [slice(i, i + self.batch_size) for i in range(0, self.source.size, self.batch_size)]
+
+
+def _against_all(
+    work: _Work,
+    finish: Callable[[InputMultipliers], Contributions],
+    method: Method,
+    allowed: float,
+    *,
+    strict: bool = False,
+) -> Contributions:
+    """Return contributions against all baselines; if ``strict``, raise where one is incomplete."""
+    found = []
+    for number in range(work.source.per_target):
+        parts = []
+        sides = work.source.batches(work.batch_size, number)
+        for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
+            weights = work.pairs.restricted(rows, work.restriction)[0]
+            try:
+                multipliers = complete_multipliers(
+                    work.model,
+                    work.layer,
+                    work.adapter,
+                    tuple(tensor.to(work.device) for tensor in inputs),
+                    tuple(tensor.to(work.device) for tensor in baselines),
+                    torch.from_numpy(weights).to(work.device),
+                    method=method,
+                    largest_error=allowed,
+                )
+            except InputError as problem:
+                if strict:
+                    raise _IncompleteError(str(problem)) from problem
+                raise
+            worst = multipliers.error().max()
+            if strict and not worst <= allowed:
+                raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
+            parts.append(finish(multipliers))
+            done = min(rows.stop, work.source.size)
+            log.info(
+                "%s: %d of %d regions, baseline %d", method, done, work.source.size, number + 1
+            )
+        found.append(joined(parts))
+    return average(found)
+
+
+def _finished(found: InputMultipliers, *, hypothetical: bool, correct: bool) -> Contributions:
+    by_base = found.contributions()
+    others = found.hypothetical() if hypothetical or correct else None
+    if others is not None and correct:
+        others = others - others.mean(axis=1, keepdims=True)
+        by_base = (found.one_hot * others).sum(axis=1)
+    return Contributions(
+        by_base.astype(np.float32),
+        others.astype(np.float32) if others is not None and hypothetical else None,
+        found.tracks.astype(np.float32),
+        found.change,
+        found.error(),
+    )
+
+
+def _check(result: Contributions, layer: str, method: Method, allowed: float, force: bool) -> None:
+    if not np.isfinite(result.contributions).all() or not np.isfinite(result.tracks).all():
+        raise InputError("contributions are NaN or infinite; check the model's weights")
+    error = result.relative_error()
+    log.info("completeness error: %.2g of the mean score", error)
+    if method != "gradient" and not result.completeness_error.max() <= allowed and not force:
+        share = allowed / float(np.abs(result.score).mean() or 1)
+        raise InputError(
+            f"{method} is not complete between the input and layer {layer!r}: error {error:.2g} of"
+            f" the mean score, tolerance {share:.2g}; set attributions.tolerance higher or"
+            " attributions.force to true"
+        )
