@@ -19,6 +19,7 @@ from .errors import InputError
 from .genome import Genome
 from .inputs import Adapter, Inputs
 from .layers import layer_output
+from .out_of_memory import Halving
 from .tracks import Tracks
 from .user_inputs import user_inputs
 
@@ -44,7 +45,9 @@ def layer_activations(
     Raises:
         InputError: if an activation is not finite.
     """
-    for batch in batches:
+    halving = Halving()
+
+    def run(batch: Inputs) -> np.ndarray:
         inputs = tuple(tensor.to(device) for tensor in batch)
         output = layer_output(model, layer, inputs)
         # the sum is finite if all values are (unless it overflows), and costs a fifth of the check
@@ -53,7 +56,10 @@ def layer_activations(
                 f"layer {layer!r} gives NaN or infinite activations for some examples; check the"
                 " weights and the model's inputs"
             )
-        yield output.float().cpu().numpy()
+        return np.asarray(output.float().cpu().numpy())
+
+    for batch in batches:
+        yield from halving.run(run, batch)
 
 
 def recipe_inputs(

@@ -26,6 +26,7 @@ class Found(NamedTuple):
         cavs: one row per CAV of a concept or a permuted motif, see `summary.concept_metrics`.
         nulls: one row per random null or concept with shuffled labels: metrics.
         scores: one row per concept and null of each target.
+        attributions: one row per target: how it was attributed and how exactly.
         planting: one row per planted concept and permuted motif of each model.
         methods: scores like those above, of each ``method``; empty if none are compared.
         similarity: by (model, layer), see `entanglement.pair_table`.
@@ -35,6 +36,7 @@ class Found(NamedTuple):
     cavs: pd.DataFrame
     nulls: pd.DataFrame
     scores: pd.DataFrame
+    attributions: pd.DataFrame
     planting: pd.DataFrame
     methods: pd.DataFrame
     similarity: Mapping[entanglement.Place, pd.DataFrame]
@@ -77,6 +79,7 @@ def result_tables(
         "cavs": summary.cav_table(own_cavs, found.catalogue),
         "scores": scored,
         "planting": direct,
+        "attributions": _own(found.attributions).reindex(columns=summary.ATTRIBUTION_COLUMNS),
         "nulls": nulls,
         "null_values": summary.null_values(_own(scores), _own(metrics)),
         "motif_sensitivity": sensitivity.sensitivity_table(own_cavs, found.catalogue),

@@ -106,6 +106,18 @@ PLANTING_COLUMNS = [
     "planting_effect_p_permuted",
     "planting_effect_q",
 ]
+ATTRIBUTION_COLUMNS = [
+    *_PLACE,
+    "target",
+    "method",
+    "n_regions",
+    "baselines_per_target",
+    "mean_output",
+    "mean_output_change",
+    "completeness_error",
+    "largest_error",
+    "reason",
+]
 METHOD_COLUMNS = [
     *_PLACE,
     "target",

@@ -354,7 +354,7 @@ def test_every_table_has_its_rows(done):
     assert abs(sensitivity["sensitivity"].sum()) < 1e-6
 
 
-TABLES = ["verdicts", "concepts", "cavs", "scores", "planting", "motif_sensitivity"]
+TABLES = ["verdicts", "concepts", "cavs", "scores", "planting", "motif_sensitivity", "attributions"]
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -79,7 +79,9 @@ class Layer:
             name: torch.from_numpy(self.rng.normal(size=(REGIONS, d)).astype(np.float32))
             for name in ("multipliers", "activations", "baseline_activations")
         }
-        content = {**self.content, "method": "deeplift"}
+        content = {**self.content, "method": "deeplift", "reason": "asked for"}
+        content |= {name: torch.ones(REGIONS) for name in ("output", "completeness_error")}
+        content["baseline_output"] = torch.zeros(REGIONS)
         files.save_tensors(content, self.path("attributions"), "attributions", {})
 
     def path(self, name: str) -> str:

@@ -143,7 +143,8 @@ class Study:
             name: pd.DataFrame(getattr(self, name) or None, columns=self._columns(name, empty))
             for name in ("cavs", "nulls", "scores", "planting", "methods")
         }
-        return Found(CATALOGUE, similarity=self.layers, **frames)
+        facts = frames["scores"][[*SCORED]].drop_duplicates().assign(method="deeplift", n_regions=9)
+        return Found(CATALOGUE, similarity=self.layers, attributions=facts, **frames)
 
     def _columns(self, name, empty):
         return None if getattr(self, name) else [*empty[name], "concept", "variant"]
@@ -167,7 +168,7 @@ def test_the_tables_of_a_study_and_their_rows():
     assert rows == {
         "verdicts": 3, "concepts": 3, "cavs": 6, "scores": 3, "planting": 2, "nulls": 2,
         "null_values": PERMUTED + RANDOM, "motif_sensitivity": 2, "motif_points": 2,
-        "similarity": 0, "layers": 0,
+        "similarity": 0, "layers": 0, "attributions": 1,
     }  # fmt: skip
 
 

@@ -42,6 +42,10 @@ CONTRACT = {
         "model output concept label variant n_backgrounds planting_effect planting_effect_low"
         " planting_effect_high planting_positive planting_effect_p_permuted planting_effect_q"
     ),
+    "attributions": (
+        "model layer target method n_regions baselines_per_target mean_output mean_output_change"
+        " completeness_error largest_error reason"
+    ),
     "nulls": (
         "model layer target null control size variant n_nulls smallest_p effect_median effect_q95"
         " derivative_median derivative_q95 saturation saturated"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..layer_checks import check_layer
+from ..memory import cav_job_memory
 from ..models import ModelSpec, load_model, resolve_device
 from ..probing import probe_layer
 from ..readouts import readout
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
     parser.add_argument("--examples", type=int, required=True, help="of each set")
     parser.add_argument("--sets", type=int, default=0, help="sets of activations kept at a time")
+    parser.add_argument("--cav-memory", required=True, help="JSON: replicates, variants, norm")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="table, .tsv (a .parquet goes beside it)")
 
@@ -67,12 +70,28 @@ def run(arguments: argparse.Namespace) -> None:
                 "around_layer": found.around,
                 "set_mb": round(arguments.examples * d * 4 / 1e6, 3),
                 "disk_mb": round(arguments.sets * arguments.examples * d * 4 / 1e6, 3),
+                "cav_job_mb": round(
+                    cav_job_memory(arguments.examples, d, **json.loads(arguments.cav_memory))
+                ),
             }
         )
     _check_disk(rows[0], Path(arguments.output).parent)
+    _compare_memory(rows[0]["cav_job_mb"])
     table = pd.DataFrame(rows)
     log.info("%s", table.to_string(index=False))
     write_table(table, Path(arguments.output).with_suffix(""))
+
+
+def _compare_memory(needed: float) -> None:
+    """Warn if one CAV job needs more memory than this machine has; jobs may run on others."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    if needed > here:
+        log.warning(
+            "a CAV job needs %s MB, this machine has %s; run on a larger one, lower"
+            " examples.per_concept, or choose a smaller layer",
+            f"{needed:,.0f}",
+            f"{here:,.0f}",
+        )
 
 
 def _check_disk(row: dict[str, Any], folder: Path) -> None:

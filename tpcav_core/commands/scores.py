@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,27 @@ def run(arguments: argparse.Namespace) -> None:
         rows = [row for path in arguments.cavs for row in score_file(path, target, again, per_gc)]
         nulls = [score_null_file(path, target) for path in arguments.nulls]
     table = pa.concat_tables([pa.Table.from_pylist(rows), *nulls], promote_options="permissive")
-    files.write_parquet(table, arguments.output, "scores", {"method": content["method"]})
+    files.write_parquet(table, arguments.output, "scores", attribution_facts(content))
     log.info("%d concepts and variants on %d regions", len(rows), len(target.multipliers))
+
+
+def attribution_facts(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a target was attributed and how exact that is, for ``attributions.tsv``."""
+    output = content["output"].numpy().astype(float)
+    change = np.abs(output - content["baseline_output"].numpy())
+    # gradients are never complete
+    complete = content["method"] != "gradient"
+    largest, mean = float(content["completeness_error"].max()), float(change.mean())
+    return {
+        "method": content["method"],
+        "reason": content["reason"],
+        "n_regions": len(change),
+        "baselines_per_target": content.get("baselines_per_target", 1),
+        "mean_output": float(output.mean()),
+        "mean_output_change": mean,
+        "completeness_error": largest / mean if complete and mean else None,
+        "largest_error": largest if complete else None,
+    }
 
 
 def effect_of_gc(arguments: argparse.Namespace, target: scores.LayerTargets) -> float:

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         _read(arguments.cavs, results.PLACE, read_cavs),
         _read(arguments.nulls, results.PLACE, read_nulls),
         _read(arguments.scores, results.SCORED, read_scores),
+        _read(arguments.scores, results.SCORED, read_attribution_facts),
         _read(arguments.planting, ("model",), read_planting, "output"),
         _read(arguments.methods, results.SCORED, read_methods),
         {
@@ -113,6 +114,12 @@ def read_nulls(path: str) -> pd.DataFrame:
 def read_scores(path: str) -> pd.DataFrame:
     """Return a file of scores."""
     return files.read_parquet(path, "scores").to_pandas()
+
+
+def read_attribution_facts(path: str) -> pd.DataFrame:
+    """Return what a file of scores says of the attributions it was made from, one row."""
+    made_by = (files.parquet_description(files.open_parquet(path, "scores")) or {})["parameters"]
+    return pd.DataFrame([made_by])
 
 
 def read_methods(path: str) -> pd.DataFrame:

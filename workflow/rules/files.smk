@@ -135,6 +135,21 @@ def sets_on_disk(model, layer):
     return len(controls) * CONFIG["controls"]["replicates"] + pools + max(chunks)
 
 
+def cav_memory_options(model, layer):
+    """What the memory of the largest CAV job of a layer follows from, beside n and d."""
+    batches = BATCHES[model, layer].values()
+    variants = [
+        sum(len(concept.variants) for concept in concepts) for _, concepts in batches
+    ]
+    return as_json(
+        {
+            "replicates": CONFIG["controls"]["replicates"],
+            "variants": max(variants),
+            "norm": CONFIG["cavs"]["norm"],
+        }
+    )
+
+
 def layer_files(model, layer, folder, nulls=True):
     """Files of a folder that has one for each batch of CAVs, with or without those of nulls."""
     return [

@@ -103,10 +103,11 @@ rule probe:
         examples=CONFIG["examples"]["per_concept"],
         attributions=as_json(CONFIG["attributions"]),
         sets=lambda wildcards: sets_on_disk(wildcards.model, wildcards.layer),
+        memory=lambda wildcards: cav_memory_options(wildcards.model, wildcards.layer),
         seed=SEED,
         code=code_digest("probe"),
     shell:
         "python3 -m tpcav_core probe --genome {input.genome:q} {params.call:q} --model {params.model:q}"
         " --layer {wildcards.layer:q} --outputs {params.outputs:q} --sampling {params.sampling:q}"
         " --attributions {params.attributions:q} --examples {params.examples}"
-        " --sets {params.sets} --seed {params.seed} --output {output.tsv:q} --log {log:q}"
+        " --sets {params.sets} --cav-memory {params.memory:q} --seed {params.seed} --output {output.tsv:q} --log {log:q}"

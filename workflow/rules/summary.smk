@@ -1,7 +1,7 @@
 # all of the above  →  results/summary/: the tables a reader wants
 TABLES = [
     *("verdicts", "concepts", "cavs", "scores", "planting", "nulls", "null_values"),
-    *("motif_sensitivity", "motif_points", "similarity", "layers"),
+    *("motif_sensitivity", "motif_points", "similarity", "layers", "attributions"),
     *(["methods"] if CONFIG["compare_methods"] else []),
     *(["sanity"] if CONFIG["sanity_checks"] else []),
 ]
