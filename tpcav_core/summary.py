@@ -91,6 +91,7 @@ SCORE_COLUMNS = [
     "direction",
     "gc_change",
     "effect_of_gc",
+    "effect_permuted",
 ]
 PLANTING_COLUMNS = [
     "model",
@@ -158,6 +159,7 @@ VERDICT_COLUMNS = [
     "large_enough",
     "null",
     "effect_of_gc",
+    "effect_permuted",
     "saturated",
     "called_with_permuted_weights",
 ]

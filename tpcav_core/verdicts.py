@@ -77,8 +77,9 @@ def compare(
 
     Returns:
         The rows of ``kind`` with, for each statistic, ``_p_random`` and ``_p_permuted`` (NaN
-        without such nulls) and ``_q``, adjusted from that of the null that decides; and ``null``,
-        which one that is.
+        without such nulls) and ``_q``, adjusted from that of the null that decides; ``null``, which
+        one that is; and where ``effect`` is among them ``effect_permuted``, its mean over the
+        permutations of the same motif: what is left without the order of its columns.
     """
     controls = dict(zip(catalogue["concept"], catalogue["control"], strict=True))
     parts = []
@@ -95,6 +96,7 @@ def compare(
             parts.append(_with_p(part, statistics, others, planted))
     if not parts:
         found = [f"{name}_{end}" for name in statistics for end in ("p_random", "p_permuted", "q")]
+        found += ["effect_permuted"] if "effect" in statistics else []
         columns = dict.fromkeys([*rows.columns, *statistics, "null", *found])
         return rows[rows["kind"] == kind].reindex(columns=list(columns))
     return pd.concat(parts).sort_index()
@@ -136,6 +138,9 @@ def _with_p(
         part[f"{name}_p_random"] = by_chance
         part[f"{name}_p_permuted"] = of_motifs
         part[f"{name}_q"] = q_values(np.where(planted, of_motifs, by_chance))
+    if "effect" in statistics:
+        of = permuted["concept"].map(lambda name: null_of(name)[0])  # type: ignore[index]
+        part["effect_permuted"] = part["concept"].map(permuted["effect"].groupby(of).mean())
     return part
 
 

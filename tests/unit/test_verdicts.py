@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tpcav_core import verdicts
 from tpcav_core.significance import p_values, q_values
 from tpcav_core.verdicts import (
     Rules,
@@ -374,3 +375,15 @@ def test_the_summary_without_nulls_has_its_columns():
 def test_places_are_listed_once_and_in_order():
     rows = table(concept("m1"), concept("m2", layer="k"), concept("r1"), concept("r2", model="n"))
     assert list(places(rows, PLACE)) == [("m", "l"), ("m", "k"), ("n", "l")]
+
+
+def test_the_mean_effect_of_a_motifs_own_permutations_is_beside_its_own():
+    names = ["a", "b", "a.null0000", "a.null0001", "b.null0000"]
+    rows = pd.DataFrame({"concept": names, "effect": [5.0, 1.0, 2.0, 4.0, -1.0]})
+    rows = rows.assign(variant="4", n_concept=100, model="m", derivative=0.0, log_ratio=0.0)
+    rows = rows.assign(kind=verdicts.kinds(rows))
+    catalogue = pd.DataFrame({"concept": ["a", "b"], "control": "random"})
+    found = verdicts.compare(rows, catalogue, verdicts.USED, ("model",)).set_index("concept")
+    assert found["effect_permuted"].to_dict() == {"a": 3.0, "b": -1.0}
+    alone = verdicts.compare(rows[:2], catalogue, verdicts.USED, ("model",))
+    assert alone["effect_permuted"].isna().all()
