@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.truth import concepts, evaluate, report, simulation, train
+from benchmarks.truth.rows import centred
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,8 @@ def learned() -> tuple[pd.DataFrame, dict[str, float]]:
         model = train.train(study, "cnn")
         rows = pd.DataFrame(evaluate.run(model, study, study.seed, "study"))
         rows = rows.assign(network="cnn", seed=study.seed, has_gc=study.has_gc)
-        return rows.assign(tcav_fraction=rows["tcav_fraction"] - 0.5), train.learned(study, model)
+        rows = rows.assign(tcav_fraction=rows["tcav_fraction"] - 0.5, study="study")
+        return rows.assign(centred=centred(rows)), train.learned(study, model)
 
 
 def test_the_network_learned_the_truth(learned):
