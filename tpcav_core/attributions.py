@@ -252,8 +252,23 @@ def concatenate(parts: Iterable[Attribution]) -> Attribution:
     return Attribution(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def empty_like(part: Attribution, n: int) -> Attribution:
+    """Return room for the attributions of n regions like those of some of them."""
+    return Attribution(*(np.empty((n, *column.shape[1:]), column.dtype) for column in part))
+
+
 def average(parts: Iterable[Attribution]) -> Attribution:
-    """Join attributions of the same targets against several baselines: means, largest error."""
-    stacked = [np.stack(columns) for columns in zip(*parts, strict=True)]
-    means = [column.mean(axis=0, dtype=float).astype(column.dtype) for column in stacked]
-    return Attribution(*means)._replace(completeness_error=stacked[-1].max(axis=0))
+    """Join attributions of the same targets against several baselines: means, largest error.
+
+    One after the other, so that memory does not grow with their number.
+    """
+    sums: list[np.ndarray] = []
+    worst: np.ndarray | None = None
+    number = 0
+    for part in parts:
+        columns = [column.astype(float) for column in part]
+        worst = columns[-1] if worst is None else np.maximum(worst, columns[-1])
+        sums = [a + b for a, b in zip(sums, columns, strict=True)] if sums else columns
+        number += 1
+    means = [(total / number).astype(np.float32) for total in sums]
+    return Attribution(*means)._replace(completeness_error=np.asarray(worst))

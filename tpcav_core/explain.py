@@ -19,6 +19,7 @@ from .attributions import (
     average,
     choose_method,
     concatenate,
+    empty_like,
 )
 from .baselines import Baselines
 from .errors import InputError
@@ -235,16 +236,21 @@ def _attribute_all(
             largest_error=allowed,
         )
 
-    found = []
+    whole: Attribution | None = None
     done = 0
     # the baselines of a batch come one after the other: memory does not grow with their number
     numbers = range(source.per_target)
     for batch in zip(*(source.batches(batch_size, number) for number in numbers), strict=True):
         parts = (concatenate(halving.run(explain, *sides)) for sides in batch)
-        found.append(average(parts) if source.per_target > 1 else next(parts))
-        done += len(batch[0][0][0])
+        part = average(parts) if source.per_target > 1 else next(parts)
+        whole = whole or empty_like(part, source.size)
+        for column, values in zip(whole, part, strict=True):
+            column[done : done + len(values)] = values
+        done += len(part.output)
         log.info("%d of %d regions", done, source.size)
-    return concatenate(found)
+    if whole is None or done < source.size:
+        raise InputError(f"{done} of {source.size} regions could be read; check the target")
+    return whole
 
 
 def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, force: bool) -> None:
