@@ -21,7 +21,7 @@ from benchmarks.timing import alternate, report
 from tpcav_core.attributions import Attribution, attribute, concatenate
 from tpcav_core.basis import Scaling
 from tpcav_core.inputs import one_hot
-from tpcav_core.scores import layer_targets
+from tpcav_core.scores import embedded_attributions
 from tpcav_core.seeds import generator
 
 WINDOW = 1024
@@ -33,13 +33,17 @@ def main() -> None:
     parser.add_argument("--layer", required=True)
     parser.add_argument("--published", type=Path, required=True, help="its interpreter")
     parser.add_argument("--regions", type=int, default=200)
-    parser.add_argument("--components", type=int, default=100)
+    parser.add_argument("--components", type=int, default=80, help="as many samples: all of them")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     rng = generator(0, "benchmark", "attributions")
-    numbers = {"sample": 150, "targets": arguments.regions, "baselines": arguments.regions}
+    numbers = {
+        "sample": arguments.components,
+        "targets": arguments.regions,
+        "baselines": arguments.regions,
+    }
     codes = {name: rng.integers(0, 4, (n, WINDOW), dtype=np.uint8) for name, n in numbers.items()}
     np.savez("codes.npz", **codes)
     done = subprocess.run(
@@ -65,7 +69,8 @@ def main() -> None:
             sides = ((one_hot(codes[side][rows]),) for side in ("targets", "baselines"))
             parts.append(attribute(model, arguments.layer, *sides))
         found = concatenate(parts)
-        return layer_targets(*found[:3], scaling, components).attributions
+        standardised = found.multipliers * scaling.std
+        return embedded_attributions(standardised, *found[1:3], scaling, components)
 
     seconds = alternate({"ours": ours}, arguments.runs)
     expected, found = np.load("attributions.npy"), ours()

@@ -62,11 +62,40 @@ def layer_targets(
         components: V, (d, k).
     """
     standardised = multipliers * scaling.std
-    change = (activations - baseline_activations) / scaling.std
-    # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
-    embedded = np.concatenate([standardised @ components, standardised], axis=1)
-    attributions = embedded * np.abs(embed(change, components))
+    attributions = embedded_attributions(
+        standardised, activations, baseline_activations, scaling, components
+    )
     return LayerTargets(standardised.astype(float), attributions.astype(float), components)
+
+
+def embedded_attributions(
+    standardised: np.ndarray,
+    activations: np.ndarray,
+    baseline_activations: np.ndarray,
+    scaling: Scaling,
+    components: np.ndarray,
+) -> np.ndarray:
+    """Return the published attributions ``m_e ∘ |e(x) − e(b)|``, (n, k + d).
+
+    Three matrix products with the components are all it takes.
+
+    Args:
+        standardised: σ∘m, (n, d).
+        activations: y(x), (n, d).
+        baseline_activations: y(b), (n, d).
+        scaling: the layer's standardisation.
+        components: V, (d, k).
+    """
+    change = activations - baseline_activations
+    change /= scaling.std
+    k = components.shape[1]
+    found = np.empty((len(change), k + change.shape[1]), change.dtype)
+    projected = change @ components
+    # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
+    np.multiply(standardised @ components, np.abs(projected), out=found[:, :k])
+    change -= projected @ components.T
+    np.multiply(standardised, np.abs(change, out=change), out=found[:, k:])
+    return found
 
 
 def derivative(targets: LayerTargets, cavs: np.ndarray) -> np.ndarray:
