@@ -43,7 +43,7 @@ class Rules(NamedTuple):
 
     statistic: str = "effect"
     alpha: float = 0.05
-    minimum_effect: float = 0.1
+    minimum_effect: float = 0.15
 
 
 def kinds(rows: pd.DataFrame) -> np.ndarray:

@@ -16,7 +16,7 @@ from benchmarks.truth.rows import markdown, read
 from tpcav_core.significance import large_enough, p_values, q_values, saturation
 
 TRUE = ("activator", "repressor")
-MINIMUM, LEVEL = 0.1, 0.05
+MINIMUM, LEVEL = 0.15, 0.05
 #: name in the tables: statistic, mode, classifier
 STATISTICS = {
     "effect": ("effect", "tpcav", "ridge"),

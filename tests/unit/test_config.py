@@ -201,7 +201,7 @@ def test_statistics_have_defaults_and_take_the_ends_of_their_ranges():
     default = checked(SMALL, SCHEMA)
     assert default["statistics"] == {
         "random_nulls": 200, "permutations_per_motif": None, "planting_effect": True,
-        "statistic": "effect", "alpha": 0.05, "minimum_effect": 0.1, "inseparable": 0.9,
+        "statistic": "effect", "alpha": 0.05, "minimum_effect": 0.15, "inseparable": 0.9,
     }  # fmt: skip
     assert (default["sanity_checks"], default["compare_methods"]) == (False, False)
     for place, value in (
