@@ -81,4 +81,4 @@ def read(study: Study, table: str) -> pd.DataFrame:
 def read_text(study: Study, table: str) -> pd.DataFrame:
     """Return a result table as a reader of the TSV sees it."""
     path = study.folder / f"out/summary/{table}.tsv"
-    return pd.read_csv(path, sep="\t", na_values="NA", dtype=TEXT)
+    return pd.read_csv(path, sep="\t", na_values="NA", keep_default_na=False, dtype=TEXT)

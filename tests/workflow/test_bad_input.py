@@ -21,17 +21,18 @@ ROWS = """letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0
  0.1 0.1 0.1 0.7
 """
 MODELS = {
-    "tuple_layer": """
+    "object_layer": """
+from types import SimpleNamespace
 import torch
 class Pair(torch.nn.Module):
     def forward(self, x):
-        return {"a": x.mean(2)}
+        return SimpleNamespace(a=x.mean(2))
 class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.pair, self.idle, self.out = Pair(), torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
     def forward(self, x):
-        return self.out(self.pair(x)["a"])
+        return self.out(self.pair(x).a)
 build = Net
 """,
     "nan": """
@@ -174,8 +175,8 @@ CASES = {
         config(models__small__layers=["conv2"]),
         ["conv2", "did you mean 'conv_2'"],
     ),
-    "layer never called": (own_model("tuple_layer", "idle"), ["idle", "never called"]),
-    "layer without a tensor": (own_model("tuple_layer", "pair"), ["pair", "dict"]),
+    "layer never called": (own_model("object_layer", "idle"), ["idle", "never called"]),
+    "layer without a tensor": (own_model("object_layer", "pair"), ["pair", "SimpleNamespace"]),
     "model that gives NaN": (own_model("nan", "first"), ["NaN", "own"]),
     "unknown key": (config(genome__fast="x"), ["genome", "'fast'", "did you mean 'fasta'"]),
     "a number of nulls below 0": (

@@ -125,21 +125,24 @@ def preflight_call():
 
 
 def sets_on_disk(model, layer):
-    """Sets of examples whose activations lie on the disk at a time: all controls, one chunk."""
+    """Sets of examples whose activations lie on the disk at a time: all controls, one chunk.
+
+    Nulls do not count: another number of them reruns nothing that does not need them.
+    """
     controls = JOBS.used_controls(model, layer)
-    pools = sum(POOLS[pool] in controls for pool in POOLS)
     chunks = [
         sum(len(concept.variants) for concept in chunk)
-        for chunk in CHUNKS[model, layer].values()
+        for chunk in JOBS.layer_chunks(model, layer).values()
     ]
-    return len(controls) * CONFIG["controls"]["replicates"] + pools + max(chunks)
+    return len(controls) * (CONFIG["controls"]["replicates"] + 1) + max(chunks)
 
 
 def cav_memory_options(model, layer):
     """What the memory of the largest CAV job of a layer follows from, beside n and d."""
-    batches = BATCHES[model, layer].values()
     variants = [
-        sum(len(concept.variants) for concept in concepts) for _, concepts in batches
+        sum(len(concept.variants) for concept in concepts)
+        for chunk, concepts in BATCHES[model, layer].values()
+        if chunk in JOBS.chunks
     ]
     return as_json(
         {
