@@ -18,15 +18,12 @@ from torch import Tensor, nn
 
 from . import deeplift
 from .errors import InputError
+from .path_steps import AT_ONCE, STEPS, until_complete
 from .readouts import Readout, Scalar, readout
 from .strands import as_rows
 from .taps import Tap, tapped
 
 Method = Literal["auto", "deeplift", "integrated_gradients", "gradient"]
-#: steps of integrated gradients, tried in turn until a batch is complete
-STEPS = (32, 64, 128, 256, 512)
-#: points on the path that go through the model at a time, per example
-AT_ONCE = 8
 
 
 class Attribution(NamedTuple):
@@ -50,6 +47,10 @@ class Attribution(NamedTuple):
     baseline_output: np.ndarray
     completeness_error: np.ndarray
 
+    def error(self) -> np.ndarray:
+        """Return the completeness error of each region, (n,)."""
+        return self.completeness_error
+
     def relative_error(self) -> float:
         """Return the largest completeness error over the mean ``|f(x) − f(b)|``."""
         if len(self.output) == 0:
@@ -67,12 +68,18 @@ class Chosen(NamedTuple):
         reason: in words.
         output_change: mean ``|f(x) − f(b)|`` of the probe.
         without_rule: operations that DeepLIFT has no rule for, ``name in module``.
+        error: relative completeness error of DeepLIFT on the probe; NaN where it was not tried.
     """
 
     method: Method
     reason: str
     output_change: float
     without_rule: tuple[str, ...] = ()
+    error: float = float("nan")
+
+    def listed(self) -> str:
+        """Return the operations without a rule as text, a few of them."""
+        return ", ".join(self.without_rule[:5])
 
 
 class _Batch(NamedTuple):
@@ -110,7 +117,7 @@ def attribute(
     Raises:
         InputError: if the method cannot be applied to this network.
     """
-    scalar = Scalar(model, output if isinstance(output, Readout) else readout(output))
+    scalar = Scalar(model, readout(output))
     held = scalar.held(inputs)
     with torch.inference_mode(False):
         if method == "deeplift":
@@ -119,6 +126,10 @@ def attribute(
             found = _gradient(model, scalar, layer, inputs, baselines, held)
         else:
             found = _integrated(model, scalar, layer, inputs, baselines, held, steps)
+    return _as_attribution(model, found)
+
+
+def _as_attribution(model: nn.Module, found: _Batch) -> Attribution:
     m, y, y_b = (as_rows(model, tensor.detach()).float() for tensor in found[:3])
     f, f_b = (tensor.detach() for tensor in found[3:])
     total = (m * (y - y_b)).sum(dim=1, dtype=torch.float64)
@@ -184,11 +195,10 @@ def attribute_completely(
     """
     if method != "integrated_gradients":
         return attribute(model, layer, inputs, baselines, output=output, method=method)
-    settled: Attribution | None = None
-    rows = np.arange(len(inputs[0]))
-    for steps in STEPS:
+
+    def run(rows: np.ndarray, steps: int) -> Attribution:
         chosen = torch.from_numpy(rows)
-        part = attribute(
+        return attribute(
             model,
             layer,
             tuple(tensor[chosen.to(tensor.device)] for tensor in inputs),
@@ -197,15 +207,8 @@ def attribute_completely(
             method=method,
             steps=steps,
         )
-        if settled is None:
-            settled = part
-        else:
-            for whole, column in zip(settled, part, strict=True):
-                whole[rows] = column
-        rows = rows[part.completeness_error > largest_error]
-        if len(rows) == 0:
-            break
-    return settled  # type: ignore[return-value]
+
+    return until_complete(run, len(inputs[0]), largest_error)
 
 
 def choose_method(
@@ -223,7 +226,7 @@ def choose_method(
     ``auto`` takes DeepLIFT where it is complete within ``tolerance`` on the probe (see
     `Attribution.relative_error`), else integrated gradients.
     """
-    scalar = Scalar(model, output if isinstance(output, Readout) else readout(output))
+    scalar = Scalar(model, readout(output))
     held = scalar.held(inputs)
     with torch.no_grad():
         values = [scalar(*side, held=held).double() for side in (inputs, baselines)]
@@ -231,20 +234,21 @@ def choose_method(
     if method not in ("auto", "deeplift"):
         return Chosen(method, "asked for", change)
     try:
-        missing = deeplift.multipliers(model, scalar, layer, inputs, baselines, held).without_rule
-        probe = attribute(model, layer, inputs, baselines, output=output, method="deeplift")
+        found = deeplift.multipliers(model, scalar, layer, inputs, baselines, held)
     except InputError as problem:
         if method == "deeplift":
             raise
         return Chosen("integrated_gradients", f"DeepLIFT cannot be used: {problem}", change)
+    error = _as_attribution(model, _Batch(*found[:5])).relative_error()
+    chosen = Chosen("deeplift", "asked for", change, found.without_rule, error)
     if method == "deeplift":
-        return Chosen(method, "asked for", change, missing)
-    error = f"error {probe.relative_error():.2g} of the output change"
-    if probe.relative_error() <= tolerance:
-        return Chosen("deeplift", f"complete on a probe ({error})", change, missing)
-    without = f", no rule for {', '.join(missing[:5])}" if missing else ""
-    reason = f"DeepLIFT is not complete ({error}{without})"
-    return Chosen("integrated_gradients", reason, change, missing)
+        return chosen
+    text = f"error {error:.2g} of the output change"
+    if error <= tolerance:
+        return chosen._replace(reason=f"complete on a probe ({text})")
+    without = f", no rule for {chosen.listed()}" if chosen.without_rule else ""
+    reason = f"DeepLIFT is not complete ({text}{without})"
+    return chosen._replace(method="integrated_gradients", reason=reason)
 
 
 def concatenate(parts: Iterable[Attribution]) -> Attribution:

@@ -163,8 +163,13 @@ def embed(z: np.ndarray, components: np.ndarray) -> np.ndarray:
     Returns:
         (n, k + d).
     """
+    k = components.shape[1]
     projected = z @ components
-    return np.concatenate([projected, z - projected @ components.T], axis=1)
+    explained = projected @ components.T
+    found = np.empty((len(z), k + z.shape[1]), explained.dtype)
+    found[:, :k] = projected
+    np.subtract(z, explained, out=found[:, k:])
+    return found
 
 
 def reconstruct(embeddings: np.ndarray, components: np.ndarray) -> np.ndarray:

@@ -261,9 +261,8 @@ def _check(result: Attribution, layer: str, chosen: Chosen, tolerance: float, fo
     error = result.relative_error()
     log.info("completeness error: %.2g of the mean output change", error)
     if error > tolerance and not force:
-        without = ", ".join(chosen.without_rule[:5])
-        if chosen.method == "deeplift" and without:
-            remedy = f"DeepLIFT has no rule for {without}; set attributions.method to auto"
+        if chosen.method == "deeplift" and chosen.without_rule:
+            remedy = f"DeepLIFT has no rule for {chosen.listed()}; set attributions.method to auto"
         else:
             remedy = (
                 "the output also depends on what goes around the layer (a skip connection, another"

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from . import deeplift
-from .attributions import AT_ONCE, STEPS, Method
+from .attributions import Method
 from .errors import InputError
-from .layers import checked_output
+from .layers import LayerReached, checked_output
+from .path_steps import AT_ONCE, STEPS, until_complete
 from .strands import as_rows
 from .taps import tapped
 
@@ -151,10 +152,6 @@ def _without_held(
     return value
 
 
-class _ReachedError(BaseException):
-    """Ends the forward pass; not an Exception, so that no handler in the model swallows it."""
-
-
 class _Stop(nn.Module):
     """Keeps what a layer returns and ends the pass there."""
 
@@ -164,7 +161,7 @@ class _Stop(nn.Module):
 
     def forward(self, tensor: Tensor) -> Tensor:
         self.seen = tensor
-        raise _ReachedError
+        raise LayerReached
 
 
 class _Weighted(nn.Module):
@@ -185,7 +182,7 @@ class _Weighted(nn.Module):
         entered = self.front(x).clone()
         inputs = entered.split(self.sizes, dim=1) if len(self.sizes) > 1 else (entered,)
         stop = _Stop()
-        with suppress(_ReachedError), tapped(self.model, self.layer, stop):
+        with suppress(LayerReached), tapped(self.model, self.layer, stop):
             self.model(*inputs)
         output = checked_output(self.model, self.layer, stop.seen, len(x))
         return (as_rows(self.model, output) * weights).sum(dim=1)
@@ -230,11 +227,10 @@ def complete_multipliers(
     row may have. Each row is judged alone, so that its result does not depend on the others in its
     batch.
     """
-    settled: InputMultipliers | None = None
-    rows = np.arange(len(weights))
-    for steps in STEPS if method == "integrated_gradients" else STEPS[:1]:
+
+    def run(rows: np.ndarray, steps: int) -> InputMultipliers:
         chosen = torch.from_numpy(rows).to(weights.device)
-        part = input_multipliers(
+        return input_multipliers(
             model,
             layer,
             adapter,
@@ -244,12 +240,7 @@ def complete_multipliers(
             method=method,
             steps=steps,
         )
-        if settled is None:
-            settled = InputMultipliers(*(np.array(column) for column in part))
-        else:
-            for whole, column in zip(settled, part, strict=True):
-                whole[rows] = column
-        rows = rows[part.error() > largest_error]
-        if len(rows) == 0:
-            break
-    return settled  # type: ignore[return-value]
+
+    if method != "integrated_gradients":
+        return run(np.arange(len(weights)), STEPS[0])
+    return until_complete(run, len(weights), largest_error)

@@ -130,7 +130,7 @@ def check_layer(
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
     if read is not None:
-        _check_readout(read if isinstance(read, Readout) else readout(read), result, n)
+        _check_readout(readout(read), result, n)
     output = first_tensor(result)
     shape = () if output is None else tuple(output.shape[1:])
     return LayerCheck(tuple(tensor.shape[1:]), tensor[0].numel(), shape)

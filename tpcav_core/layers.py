@@ -25,7 +25,7 @@ Hook = Callable[[nn.Module, Any, Any], None]
 LIST_HINT = "`python -m tpcav_core layers` lists them"
 
 
-class _LayerReached(BaseException):
+class LayerReached(BaseException):
     """Ends the forward pass; not an Exception, so that no handler in the model swallows it."""
 
 
@@ -77,12 +77,12 @@ def layer_output(model: nn.Module, layer: str, inputs: Tensor | Inputs) -> Tenso
     def stop(module: nn.Module, arguments: Any, output: Any) -> None:
         reached.append(output)
         if len(reached) == wanted:
-            raise _LayerReached
+            raise LayerReached
 
     with observed(model, [(get_layer(model, layer), stop)]):
         try:
             model(*inputs)
-        except _LayerReached:
+        except LayerReached:
             pass
         else:
             raise InputError(never_called(layer))

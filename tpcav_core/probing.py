@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .attributions import Method, attribute, choose_method
+from .attributions import Method, choose_method
 from .errors import InputError
 from .readouts import Readout, Scalar
 from .taps import Tap, tapped
@@ -61,10 +61,7 @@ def probe_layer(
     chosen = choose_method(
         model, layer, inputs, baselines, output=output, method=method, tolerance=tolerance
     )
-    error = float("nan")
-    if chosen.method == "deeplift":
-        found = attribute(model, layer, inputs, baselines, output=output)
-        error = found.relative_error()
+    error = chosen.error if chosen.method == "deeplift" else float("nan")
     around = _around(model, layer, inputs, baselines, output)
     if chosen.method != "gradient" and not force:
         if around > tolerance:
@@ -74,7 +71,7 @@ def probe_layer(
                 " as the whole block, or set attributions.method to gradient"
             )
         if error > tolerance:
-            without = ", ".join(chosen.without_rule[:5]) or "some operation"
+            without = chosen.listed() or "some operation"
             raise InputError(
                 f"layer {layer!r}: deeplift is not complete, error {error:.2g} of the change of the"
                 f" output, tolerance {tolerance:g}: no rule for {without}; set attributions.method"

@@ -37,6 +37,11 @@ class Readout:
         self.name = name
         self._reduce = reduce
 
+    @property
+    def holds(self) -> bool:
+        """Whether something of a target's result is held fixed, see `held`."""
+        return self.name == "profile"
+
     def held(self, result: Any) -> Tensor | None:
         """Return what of a target's result is held fixed, also for its baseline: softmax weights.
 
@@ -46,7 +51,7 @@ class Readout:
         Returns:
             (n, values) or None, where nothing is.
         """
-        if self.name != "profile":
+        if not self.holds:
             return None
         return _profile(result).detach().softmax(dim=1)
 
@@ -67,12 +72,14 @@ class Readout:
         return value
 
 
-def readout(name: int | str) -> Readout:
-    """Return the readout that a name or number stands for.
+def readout(name: Readout | int | str) -> Readout:
+    """Return the readout that a name or number stands for; a readout is returned as it is.
 
     Raises:
         InputError: no such readout, or no such function.
     """
+    if isinstance(name, Readout):
+        return name
     if isinstance(name, int) or name.isdigit():
         return Readout(str(name), _column(int(name)))
     if name in _REDUCTIONS:
@@ -111,7 +118,7 @@ class Scalar(nn.Module):
     @torch.no_grad()
     def held(self, inputs: tuple[Tensor, ...]) -> Tensor | None:
         """Return what of these targets is held fixed; the model runs only if something is."""
-        if self.readout.name != "profile":
+        if not self.readout.holds:
             return None
         return self.readout.held(self.model(*inputs))
 

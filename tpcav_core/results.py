@@ -10,6 +10,7 @@ import pandas as pd
 
 from . import entanglement, sanity, sensitivity, summary, verdicts
 from .significance import fewest_callable
+from .table_columns import ATTRIBUTION_COLUMNS
 from .twins import twin_of
 from .verdicts import ENCODED, METHODS, PLANTED, USED, Rules
 
@@ -79,7 +80,7 @@ def result_tables(
         "cavs": summary.cav_table(own_cavs, found.catalogue),
         "scores": scored,
         "planting": direct,
-        "attributions": _own(found.attributions).reindex(columns=summary.ATTRIBUTION_COLUMNS),
+        "attributions": _own(found.attributions).reindex(columns=ATTRIBUTION_COLUMNS),
         "nulls": nulls,
         "null_values": summary.null_values(_own(scores), _own(metrics)),
         "motif_sensitivity": sensitivity.sensitivity_table(own_cavs, found.catalogue),

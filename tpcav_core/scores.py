@@ -88,13 +88,12 @@ def embedded_attributions(
     """
     change = activations - baseline_activations
     change /= scaling.std
-    k = components.shape[1]
-    found = np.empty((len(change), k + change.shape[1]), change.dtype)
-    projected = change @ components
+    found = embed(change, components)
+    np.abs(found, out=found)
     # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
-    np.multiply(standardised @ components, np.abs(projected), out=found[:, :k])
-    change -= projected @ components.T
-    np.multiply(standardised, np.abs(change, out=change), out=found[:, k:])
+    k = components.shape[1]
+    found[:, :k] *= standardised @ components
+    found[:, k:] *= standardised
     return found
 
 

@@ -8,161 +8,15 @@ import pandas as pd
 
 from .explained import output_of
 from .metrics import NAMES
-
-_PLACE = ["model", "layer"]
-_CONCEPT = ["concept", "label", "source", "variant"]
-
-
-def _compared(statistic: str) -> list[str]:
-    return [f"{statistic}_p_random", f"{statistic}_p_permuted", f"{statistic}_q"]
-
-
-CONCEPT_COLUMNS = [
-    *_PLACE,
-    *_CONCEPT,
-    "n_concept",
-    "n_control",
-    *NAMES,
-    "cav_norm",
-    "hyperparameters",
-    "n_replicates",
-    "f1_min",
-    "f1_max",
-    "cav_cosine",
-    "validation_f1",
-    "validation_accuracy",
-    "train_f1",
-    "train_accuracy",
-    "control",
-    *(f"{name}_{end}" for name in NAMES for end in ("low", "high")),
-    "gc_change",
-    "null",
-    *_compared("f1"),
-    *_compared("auroc"),
-    "encoded",
-]
-CAV_COLUMNS = [
-    "model",
-    "layer",
-    "concept",
-    "label",
-    "variant",
-    "control",
-    "replicate",
-    "classifier",
-    "norm",
-    "penalty",
-    "relative_penalty",
-    "cav_norm",
-    "split_seed",
-    "n_folds",
-    *(f"n_{side}_{part}" for part in ("train", "test") for side in ("concept", "control")),
-    *(f"test_{name}{end}" for name in NAMES for end in ("", "_low", "_high")),
-    *(f"{part}_{name}" for part in ("validation", "train") for name in NAMES),
-]
-SCORE_COLUMNS = [
-    *_PLACE,
-    "target",
-    "concept",
-    "label",
-    "variant",
-    "n_regions",
-    "n_positive",
-    "n_negative",
-    "fraction_positive",
-    "log_ratio",
-    "derivative",
-    "effect",
-    *(
-        f"{name}_{end}"
-        for name in ("derivative", "effect")
-        for end in ("low", "high", "sign_agreement")
-    ),
-    "published_mean",
-    "tcav_fraction",
-    "null",
-    *_compared("derivative"),
-    *_compared("effect"),
-    *_compared("log_ratio"),
-    "saturation",
-    "saturated",
-    "large_enough",
-    "used",
-    "direction",
-    "gc_change",
-    "effect_of_gc",
-    "effect_permuted",
-]
-PLANTING_COLUMNS = [
-    "model",
-    "output",
-    "concept",
-    "label",
-    "variant",
-    "n_backgrounds",
-    "planting_effect",
-    "planting_effect_low",
-    "planting_effect_high",
-    "planting_positive",
-    "planting_effect_p_permuted",
-    "planting_effect_q",
-]
-ATTRIBUTION_COLUMNS = [
-    *_PLACE,
-    "target",
-    "method",
-    "n_regions",
-    "baselines_per_target",
-    "mean_output",
-    "mean_output_change",
-    "completeness_error",
-    "largest_error",
-    "reason",
-]
-METHOD_COLUMNS = [
-    *_PLACE,
-    "target",
-    "method",
-    "concept",
-    "label",
-    "variant",
-    *("f1", "auroc", "n_regions", "derivative", "effect", "tcav_fraction"),
-    *("fraction_positive", "log_ratio", "published_mean"),
-    *(
-        f"{name}_{end}"
-        for name in ("derivative", "effect", "log_ratio", "published_mean")
-        for end in ("p_permuted", "q")
-    ),
-]
-VERDICT_COLUMNS = [
-    *_PLACE,
-    "target",
-    "concept",
-    "label",
-    "variant",
-    "encoded",
-    "used",
-    "direction",
-    "verdict",
-    "f1",
-    "auroc",
-    "auroc_q",
-    "effect",
-    "effect_low",
-    "effect_high",
-    "effect_q",
-    "derivative",
-    "derivative_q",
-    "planting_effect",
-    "planting_effect_q",
-    "effect_sign_agreement",
-    "large_enough",
-    "null",
-    "effect_of_gc",
-    "effect_permuted",
-    "saturated",
-    "called_with_permuted_weights",
-]
+from .table_columns import (
+    CAV_COLUMNS,
+    CONCEPT_COLUMNS,
+    METHOD_COLUMNS,
+    PLACE,
+    PLANTING_COLUMNS,
+    SCORE_COLUMNS,
+    VERDICT_COLUMNS,
+)
 
 
 def cav_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +87,7 @@ def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFra
         catalogue: one row per concept.
         nulls: of `verdicts.null_summary`; says where fractions of positive regions are saturated.
     """
-    keys = [*_PLACE, "target"]
+    keys = [*PLACE, "target"]
     random = nulls[nulls["null"] == "random"].sort_values("size").groupby(keys).last()
     saturated = random[["saturation", "saturated"]].reset_index()
     table = scores.merge(saturated, on=keys, how="left")
@@ -266,7 +120,7 @@ def verdict_table(
             ``called_with_permuted_weights`` says which verdicts the network's training is no
             reason for.
     """
-    keys = [*_PLACE, "concept", "variant"]
+    keys = [*PLACE, "concept", "variant"]
     encoded = concepts[[*keys, "encoded", "f1", "auroc", "auroc_q"]]
     same = ["model", "output", "concept", "variant"]
     direct = planting[[*same, "planting_effect", "planting_effect_q"]]
@@ -279,11 +133,11 @@ def verdict_table(
     ]
     table["called_with_permuted_weights"] = pd.NA
     if twins is not None:
-        keys = [*_PLACE, "target", "concept", "variant"]
+        keys = [*PLACE, "target", "concept", "variant"]
         called = twins[[*keys, "used"]].set_index(keys)["used"]
         table["called_with_permuted_weights"] = pd.MultiIndex.from_frame(table[keys]).map(called)
     order = table["effect"].abs().sort_values(ascending=False, kind="stable").index
-    table = table.loc[order].sort_values([*_PLACE, "target", "variant"], kind="stable")
+    table = table.loc[order].sort_values([*PLACE, "target", "variant"], kind="stable")
     return table[VERDICT_COLUMNS].reset_index(drop=True)
 
 
@@ -294,7 +148,7 @@ def null_values(scores: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
         scores: rows of all kinds; those of nulls are taken.
         metrics: f1 and auroc of all kinds.
     """
-    keys = [*_PLACE, "kind", "control", "size", "null", "concept", "variant"]
+    keys = [*PLACE, "kind", "control", "size", "null", "concept", "variant"]
     kinds = ("random", "permuted")
     chosen, own = (table[table["kind"].isin(kinds)] for table in (scores, metrics))
     chosen = chosen.reindex(columns=["target", *keys, "effect", "derivative", "log_ratio"])

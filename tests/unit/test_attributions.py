@@ -7,6 +7,7 @@ import pytest
 import torch
 from captum.attr import LayerDeepLift
 from captum.concept import TCAV, Classifier, Concept
+from networks import Constant, Recurrent
 from torch import nn
 
 from tpcav_core.attributions import (
@@ -67,17 +68,6 @@ class Reused(nn.Module):
 
     def forward(self, x):
         return self.last(self.act(self.second(self.act(self.first(self.flat(x))))))[:, 0]
-
-
-class Constant(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Conv1d(4, 3, 3)
-        self.last = nn.Linear(3, 1)
-        nn.init.zeros_(self.last.weight)
-
-    def forward(self, x):
-        return self.last(torch.relu(self.layer(x)).mean(-1))
 
 
 @pytest.fixture
@@ -286,20 +276,6 @@ def test_deeplift_is_complete_where_captum_is_silently_wrong(functional):
     assert wrong > 0.05 * np.abs(right.output - right.baseline_output).mean()
     assert right.relative_error() < 1e-4
     assert choose_method(model, "conv", TARGETS, BASELINES).method == "deeplift"
-
-
-class Recurrent(nn.Module):
-    """A network with an operation that DeepLIFT has no rule for."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv1d(4, 6, 7, padding=3)
-        self.memory = nn.GRU(6, 5, batch_first=True)
-        self.last = nn.Linear(5, 1)
-
-    def forward(self, x):
-        states, _ = self.memory(3 * self.conv(x).transpose(1, 2))
-        return self.last(3 * states[:, -1])
 
 
 def test_auto_takes_integrated_gradients_where_deeplift_has_no_rule():

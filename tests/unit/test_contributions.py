@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from networks import Constant
 from torch import nn
 
 from tpcav_core.attributions import attribute
@@ -213,7 +214,7 @@ def test_integrated_gradients_where_deeplift_is_not_complete(toy_genome, pairs, 
 
 
 def test_what_is_not_complete_is_an_error_unless_forced(toy_genome, pairs, monkeypatch):
-    monkeypatch.setattr("tpcav_core.input_attributions.STEPS", (1,))
+    monkeypatch.setattr("tpcav_core.path_steps.STEPS", (1,))
     smooth, regions = seeded(Smooth), source(toy_genome, pairs)
     known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
     d = known.multipliers.shape[1]
@@ -239,17 +240,6 @@ def test_gradients_are_those_of_autograd(model, toy_genome, pairs):
     (gradient,) = torch.autograd.grad((model[:5](x) * weights).sum(), x)
     wanted = (gradient * (x - b)).sum(dim=1).detach().numpy()
     np.testing.assert_allclose(result.contributions, wanted, atol=1e-6)
-
-
-class Constant(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Conv1d(4, 3, 3)
-        self.last = nn.Linear(3, 1)
-        nn.init.zeros_(self.last.weight)
-
-    def forward(self, x):
-        return self.last(torch.relu(self.layer(x)).mean(-1))
 
 
 @pytest.mark.parametrize("method", ["deeplift", "integrated_gradients", "gradient"])

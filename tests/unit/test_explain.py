@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from networks import Recurrent
 from torch import nn
 
 from tpcav_core.attributions import attribute
@@ -69,19 +70,6 @@ class Smooth(nn.Module):
 
     def forward(self, x):
         return self.last(nn.functional.gelu(5 * self.conv(x)).mean(-1))
-
-
-class Recurrent(nn.Module):
-    """A network with an operation that DeepLIFT has no rule for."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv1d(4, 8, 7, padding=3)
-        self.memory = nn.GRU(8, 6, batch_first=True)
-        self.last = nn.Linear(6, 1)
-
-    def forward(self, x):
-        return self.last(self.memory(3 * self.conv(x).transpose(1, 2))[0].mean(1))
 
 
 @pytest.fixture

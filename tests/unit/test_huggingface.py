@@ -16,7 +16,7 @@ import yaml
 from torch import Tensor, nn
 
 from tpcav_core import huggingface
-from tpcav_core.attributions import STEPS, Method, attribute, attribute_completely, choose_method
+from tpcav_core.attributions import Method, attribute, attribute_completely, choose_method
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.huggingface import HuggingFaceModel, load_huggingface
@@ -26,6 +26,7 @@ from tpcav_core.layer_checks import check_layer, list_layers
 from tpcav_core.layers import layer_output
 from tpcav_core.model_folders import ARCHITECTURES, check_folder, folder_files
 from tpcav_core.models import ModelSpec, load_model
+from tpcav_core.path_steps import STEPS
 
 transformers = pytest.importorskip("transformers")
 
@@ -276,7 +277,7 @@ def test_nothing_is_printed_and_settings_of_transformers_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # a command that ran before has left its own, to a stream that is closed now
-    monkeypatch.setattr(logging.getLogger("tpcav_core"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     reports = transformers.logging
     before = reports.get_verbosity(), reports.is_progress_bar_enabled()
     load_huggingface(folders["EsmForMaskedLM"], "AutoModel")

@@ -143,3 +143,9 @@ def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory, worker_i
             assert result.returncode == 0, result.stdout
             done.folder.rename(folder)
     return Study(folder)
+
+
+@pytest.fixture
+def copy(finished: Study, tmp_path: Path) -> Study:
+    """A finished run that may be changed; times of files are kept."""
+    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))

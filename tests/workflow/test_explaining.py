@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 
-from .conftest import Study
 from .contract import read
 
 pytestmark = pytest.mark.slow
@@ -20,12 +17,6 @@ READ = """
 def difference(result):
     return result[:, 1] - result[:, 0]
 """
-
-
-@pytest.fixture
-def copy(finished: Study, tmp_path: Path) -> Study:
-    """A finished run that may be changed; times of files are kept."""
-    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))
 
 
 def several(config: dict[str, Any]) -> None:

@@ -20,12 +20,6 @@ from .contract import CONTRACT, read, read_text
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def copy(finished: Study, tmp_path: Path) -> Study:
-    """A finished run that may be changed; times of files are kept."""
-    return Study(Path(shutil.copytree(finished.folder, tmp_path / "copy")))
-
-
 @pytest.mark.parametrize("table", CONTRACT)
 def test_tables_have_the_columns_of_the_contract_in_both_formats(finished, table):
     tsv, parquet = read_text(finished, table), read(finished, table)

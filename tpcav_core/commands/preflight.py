@@ -71,11 +71,11 @@ def example_inputs(
     loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace, n: int = 2
 ) -> Inputs:
     """Draw windows as they will be drawn; return the model's inputs for n examples."""
-    options = json.loads(arguments.sampling)
     if loaded is None:
         return next(user_inputs(arguments.call, n, n))
     if spec.window is None:
         raise InputError("it has no window; set the length of the sequences it takes")
+    options = json.loads(arguments.sampling)
     sampling = make_sampling(loaded, spec.window, arguments.examples, options, arguments.seed)
     regions, _ = draw_windows(sampling, "preflight")
     lost = ", ".join(f"{reason} {number:,}" for reason, number in sampling.lost.items())

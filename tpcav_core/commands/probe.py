@@ -53,11 +53,11 @@ def run(arguments: argparse.Namespace) -> None:
     targets, baselines = (
         tuple(tensor[rows] for tensor in inputs) for rows in (slice(half), slice(half, 2 * half))
     )
+    options, memory = json.loads(arguments.attributions), json.loads(arguments.cav_memory)
     rows: list[dict[str, Any]] = []
     for name, value in json.loads(arguments.outputs).items():
         read = readout(value)
         d = check_layer(model, arguments.layer, inputs, read).d
-        options = json.loads(arguments.attributions)
         found = probe_layer(model, arguments.layer, targets, baselines, output=read, **options)
         log.info("method %s: %s", found.method, found.reason)
         rows.append(
@@ -70,9 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
                 "around_layer": found.around,
                 "set_mb": round(arguments.examples * d * 4 / 1e6, 3),
                 "disk_mb": round(arguments.sets * arguments.examples * d * 4 / 1e6, 3),
-                "cav_job_mb": round(
-                    cav_job_memory(arguments.examples, d, **json.loads(arguments.cav_memory))
-                ),
+                "cav_job_mb": round(cav_job_memory(arguments.examples, d, **memory)),
             }
         )
     _check_disk(rows[0], Path(arguments.output).parent)

@@ -75,3 +75,12 @@ def pair(args: tuple[Any, ...], kwargs: dict[str, Any], call: Call) -> Pair:
 def option(args: Any, kwargs: dict[str, Any], place: int, name: str, default: Any) -> Any:
     """Return an argument that may be given by place or by name."""
     return args[place] if len(args) > place else kwargs.get(name, default)
+
+
+def one_dimension(args: Any, kwargs: dict[str, Any]) -> tuple[int | None, bool]:
+    """Return the dimension that a reduction is over, None if not a single one, and ``keepdim``."""
+    dim = option(args, kwargs, 1, "dim", None)
+    if isinstance(dim, (tuple, list)) and len(dim) == 1:
+        (dim,) = dim
+    keepdim = bool(option(args, kwargs, 2, "keepdim", False))
+    return (dim if isinstance(dim, int) else None), keepdim

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import rules
-from .calls import NO_RULE, Call, option, pair
+from .calls import NO_RULE, Call, one_dimension, option, pair
 from .multihead import multi_head_attention
 from .rules import Pair
 
@@ -31,21 +31,16 @@ def over_dimension(rule: Callable[..., Pair]) -> Any:
 
 def logsumexp(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     """Handle the logarithm of a sum of exponentials."""
-    dim = option(args, kwargs, 1, "dim", None)
-    if isinstance(dim, (tuple, list)) and len(dim) == 1:
-        (dim,) = dim
-    if not isinstance(dim, int):
+    dim, keepdim = one_dimension(args, kwargs)
+    if dim is None:
         return NO_RULE
-    keepdim = bool(option(args, kwargs, 2, "keepdim", False))
     return rules.logsumexp(pair(args, kwargs, call), dim, keepdim)[0]
 
 
 def layer_norm(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     """Handle layer normalisation."""
     shape = option(args, kwargs, 1, "normalized_shape", None)
-    weight, bias = (
-        option(args, kwargs, place, name, None) for place, name in ((2, "weight"), (3, "bias"))
-    )
+    weight, bias = weight_and_bias(args, kwargs, 2)
     dims = tuple(range(-len(shape), 0))
     eps = option(args, kwargs, 4, "eps", 1e-5)
     return affine(rules.normalise(pair(args, kwargs, call), dims, eps)[0], weight, bias)
@@ -65,9 +60,7 @@ def rms_norm(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
 def group_norm(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     """Handle group normalisation."""
     groups = option(args, kwargs, 1, "num_groups", None)
-    weight, bias = (
-        option(args, kwargs, place, name, None) for place, name in ((2, "weight"), (3, "bias"))
-    )
+    weight, bias = weight_and_bias(args, kwargs, 2)
     eps = option(args, kwargs, 4, "eps", 1e-5)
     return in_groups(pair(args, kwargs, call), groups, weight, bias, eps)
 
@@ -77,9 +70,7 @@ def instance_norm(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     if not option(args, kwargs, 5, "use_input_stats", True):
         return function(*args, **kwargs)
     x, b = pair(args, kwargs, call)
-    weight, bias = (
-        option(args, kwargs, place, name, None) for place, name in ((3, "weight"), (4, "bias"))
-    )
+    weight, bias = weight_and_bias(args, kwargs, 3)
     return in_groups((x, b), x.shape[1], weight, bias, option(args, kwargs, 7, "eps", 1e-5))
 
 
@@ -91,6 +82,12 @@ def in_groups(sides: Pair, groups: int, weight: Any, bias: Any, eps: float) -> T
     return affine(
         found.reshape(shape), *(None if t is None else t.reshape(each) for t in (weight, bias))
     )
+
+
+def weight_and_bias(args: Any, kwargs: Any, place: int) -> tuple[Tensor | None, Tensor | None]:
+    """Return both, the weight's place among the arguments being known."""
+    weight = option(args, kwargs, place, "weight", None)
+    return weight, option(args, kwargs, place + 1, "bias", None)
 
 
 def affine(value: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

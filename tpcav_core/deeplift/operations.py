@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import maxima, normalisation, rules
-from .calls import NO_RULE, Call, depends, is_in_place, operand, option, pair
+from .calls import NO_RULE, Call, depends, is_in_place, one_dimension, operand, option, pair
 from .rules import Pair
 
 Handler = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Call], Any]
@@ -118,12 +118,9 @@ def _max_pool(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
 
 
 def _maximum(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
-    dim = option(args, kwargs, 1, "dim", None)
-    if isinstance(dim, (tuple, list)) and len(dim) == 1:
-        (dim,) = dim
-    if not isinstance(dim, int):
+    dim, keepdim = one_dimension(args, kwargs)
+    if dim is None:
         return NO_RULE
-    keepdim = bool(option(args, kwargs, 2, "keepdim", False))
     found = maxima.max_over(*pair(args, kwargs, call), dim, keepdim)[0]
     if call.name == "amax":
         return found
