@@ -23,7 +23,9 @@ def asked(config: Mapping[str, Any], catalogue: pd.DataFrame, tables: Tables) ->
     """Return pairs of a heading and a sentence: the question in words."""
     section = {name: config.get(name) or {} for name in ("examples", "controls", "cavs", "basis")}
     sources = Counter(catalogue["source"].astype(str))
-    by_source = ", ".join(f"{count} of source {name}" for name, count in sources.items())
+    by_source = ", ".join(
+        f"{count} {name}" if len(sources) > 1 else name for name, count in sources.items()
+    )
     verdicts = tables["verdicts"]
     layers = verdicts[["model", "layer"]].drop_duplicates()
     models = [
@@ -32,7 +34,7 @@ def asked(config: Mapping[str, Any], catalogue: pd.DataFrame, tables: Tables) ->
     ]
     found = [
         ["Models and layers", "; ".join(models) or "none"],
-        ["Concepts", f"{_count(len(catalogue), 'concept')}: {by_source or 'none'}"],
+        ["Concepts", f"{_count(len(catalogue), 'concept')} ({by_source})"],
         ["Targets", _targets(tables)],
         ["Examples", _examples(section)],
         ["Compared with", _nulls(config.get("statistics") or {}, tables)],
@@ -103,9 +105,7 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
     n = rows["concept"].nunique()
     used = rows[rows["used"].fillna(value=False).astype(bool)]
     encoded = rows.loc[rows["encoded"].fillna(value=False).astype(bool), "concept"].nunique()
-    start = (
-        f"Of {_count(n, 'concept')}, layer {place['layer']} of {place['model']} encodes {encoded}"
-    )
+    start = f"Of {_count(n, 'concept')}, layer {place['layer']} of {place['model']} encodes {encoded or 'none'}"
     order = used["effect"].abs().sort_values(ascending=False, kind="stable").index
     called = used.loc[order].drop_duplicates("concept")
     if not len(called):

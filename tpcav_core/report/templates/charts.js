@@ -17,7 +17,7 @@ function layout(extra = {}) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: css("--ink") },
-    margin: { l: 60, r: 16, t: 16, b: 48 }, hovermode: "closest", showlegend: false,
+    margin: { l: 60, r: 16, t: 16, b: 54 }, hovermode: "closest", showlegend: false,
     hoverlabel: { bgcolor: css("--panel"), bordercolor: css("--line"), font: { color: css("--ink") }, align: "left" },
     xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
   };
@@ -45,12 +45,25 @@ function hover(row) {
   return lines.join("<br>");
 }
 
+// the first rows whose labels are not above each other
+function apart(rows, x, y, most) {
+  const good = rows.filter((row) => isNumber(row[x]) && isNumber(row[y])), kept = [];
+  const range = (key) => Math.max(...good.map((row) => row[key])) - Math.min(...good.map((row) => row[key])) || 1;
+  const [width, height] = good.length ? [0.22 * range(x), 0.04 * range(y)] : [1, 1];
+  for (const row of good) {
+    if (kept.length >= most) break;
+    if (kept.every((other) => Math.abs(other[x] - row[x]) > width || Math.abs(other[y] - row[y]) > height)) kept.push(row);
+  }
+  return new Set(kept);
+}
+
 function drawVerdict(host, place, rows, open) {
   const traces = Object.entries(place.cloud).map(([kind, values]) => ({
     type: "scatter", mode: "markers", x: values.auroc, y: values.effect, name: `null: ${kind}`, hoverinfo: "skip",
     marker: { size: 4, color: css("--null"), opacity: 0.35, symbol: kind === "random" ? "x-thin-open" : "circle" },
   }));
-  const named = new Set([...rows].filter((row) => row.used || row.encoded).sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, phone() ? 4 : 9));
+  const bySize = [...rows].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)), called = bySize.filter((row) => row.used || row.encoded);
+  const named = apart(called.length ? called : bySize, "auroc", "effect", phone() ? 4 : 9), many = rows.length > 150;
   for (const group of GROUPS) {
     const own = rows.filter((row) => groupOf(row) === group && isNumber(row.auroc) && isNumber(row.effect));
     if (!own.length) continue;
@@ -58,12 +71,12 @@ function drawVerdict(host, place, rows, open) {
       type: "scatter", mode: "markers+text", name: group[0], x: own.map((r) => r.auroc), y: own.map((r) => r.effect),
       customdata: own.map((r) => r.number), hovertext: own.map(hover), hoverinfo: "text",
       text: own.map((r) => (named.has(r) ? plain(r.label, 22) : "")), textposition: own.map((r) => (r.auroc > 0.8 ? "middle left" : "middle right")), textfont: { size: 11, color: css("--muted") },
-      marker: { size: 10, color: css(group[1]), symbol: group[2], line: { width: 1.2, color: css(group[1]) } }, cliponaxis: false,
+      marker: { size: many ? 7.5 : 10, opacity: many && group === GROUPS[4] ? 0.45 : 1, color: css(group[1]), symbol: group[2], line: { width: 1.2, color: css(group[1]) } }, cliponaxis: false,
     });
   }
   plot(host, rows.length ? traces : [], {
-    showlegend: true, legend: { orientation: "h", y: phone() ? -0.16 : 1.08, x: 0, font: { size: 11.5 } },
-    margin: { l: 60, r: 20, t: phone() ? 14 : 44, b: 48 },
+    showlegend: true, legend: { orientation: "h", y: phone() ? -0.2 : 1.08, yanchor: phone() ? "top" : "bottom", x: 0, font: { size: 11.5 }, itemsizing: "constant" },
+    margin: { l: 60, r: 20, t: phone() ? 14 : 44, b: 54 },
     xaxis: { title: { text: "encoded: AUROC" }, zeroline: false }, yaxis: { title: { text: "used: effect, units of the output" } },
   }, open);
 }
@@ -82,7 +95,7 @@ function drawNulls(host, place, rows, statistic, variant) {
     type: "scatter", mode: "markers", name: "concepts", x: shown.map((r) => r[statistic]), y: shown.map(() => -0.06 * highest),
     customdata: shown.map((r) => r.number), hovertext: shown.map(hover), hoverinfo: "text",
     marker: { symbol: "line-ns-open", size: 13, line: { width: 1.8 }, color: shown.map((r) => css(groupOf(r)[1])) } });
-  plot(host, traces, { barmode: "overlay", showlegend: true, legend: { orientation: "h", y: 1.14, x: 0, font: { size: 11.5 } }, margin: { l: 56, r: 16, t: 34, b: 44 },
+  plot(host, traces, { barmode: "overlay", showlegend: true, legend: { orientation: "h", y: 1.14, x: 0, font: { size: 11.5 } }, margin: { l: 56, r: 16, t: 34, b: 52 },
     xaxis: { title: { text: statistic === "effect" ? "effect" : "AUROC" } }, yaxis: { title: { text: "share of nulls" }, tickformat: ".0%", rangemode: "normal", zeroline: true } }, openConcept);
 }
 
@@ -110,9 +123,10 @@ function drawRegression(host, rows, open) {
   const good = rows.filter((row) => isNumber(row.information_content_gc) && isNumber(row.f1_auc));
   if (!good.length) { plot(host, [], {}); return; }
   const x = good.map((r) => r.information_content_gc), line = good.find((row) => isNumber(row.line_slope)), ends = [Math.min(...x), Math.max(...x)];
+  const named = apart([...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), "information_content_gc", "f1_auc", phone() ? 4 : 10);
   const traces = line ? [{ type: "scatter", mode: "lines", x: ends, y: ends.map((v) => line.line_intercept + line.line_slope * v), line: { color: css("--muted"), dash: "dash" }, hoverinfo: "skip" }] : [];
-  traces.push({ type: "scatter", mode: good.length > 40 ? "markers" : "markers+text", x, y: good.map((r) => r.f1_auc), customdata: good.map((r) => r.number),
-    text: good.map((r) => plain(r.label, 20)), textposition: "top center", textfont: { size: 10, color: css("--muted") },
+  traces.push({ type: "scatter", mode: "markers+text", cliponaxis: false, x, y: good.map((r) => r.f1_auc), customdata: good.map((r) => r.number),
+    text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => (r.information_content_gc > (ends[0] + ends[1]) / 2 ? "middle left" : "middle right")), textfont: { size: 10, color: css("--muted") },
     hovertext: good.map((r) => `<b>${plain(r.label, 60)}</b><br>area under F1 ${fixed(r.f1_auc)}<br>sensitivity ${signed(r.sensitivity)} (${number(r.sensitivity_low)} to ${number(r.sensitivity_high)})`), hoverinfo: "text",
     marker: { size: 9, color: good.map((r) => css(r.sensitivity > 0 ? "--up" : "--down")), symbol: good.map((r) => (r.sensitivity > 0 ? "triangle-up" : "triangle-down")) } });
   plot(host, traces, { xaxis: { title: { text: "GC-weighted information content, bits" } }, yaxis: { title: { text: "area under F1" } } }, open);

@@ -32,15 +32,16 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 // charts read a few tags in text: none of ours, so that none is read
 const plain = (text, most) => shortened(text, most).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
+const minus = (text) => text.replace("-", "−");
 function number(value, digits = 3) {
   if (!isNumber(value)) return value === null || value === undefined ? "–" : String(value);
-  if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  if (size < 0.001) return value.toExponential(1);
-  return size >= 1000 ? value.toFixed(0) : Number(value.toPrecision(digits)).toString();
+  if (Number.isInteger(value)) return minus(size >= 1e4 ? value.toLocaleString("en") : String(value));
+  if (size < 0.001) return minus(value.toExponential(1));
+  return minus(size >= 1000 ? value.toFixed(0) : Number(value.toPrecision(digits)).toString());
 }
 const signed = (value) => (isNumber(value) && value > 0 ? `+${number(value)}` : number(value));
-const fixed = (value, digits = 3) => (isNumber(value) ? (value !== 0 && Math.abs(value) < 0.5 * 10 ** -digits ? value.toExponential(0) : value.toFixed(digits)) : "–");
+const fixed = (value, digits = 3) => (isNumber(value) ? (value !== 0 && Math.abs(value) < 0.5 * 10 ** -digits ? value.toExponential(0) : minus(value.toFixed(digits))) : "–");
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);

@@ -19,25 +19,32 @@ function used(row) {
   return element("span", { className: row.direction === "-" ? "down" : "up", textContent: (row.direction === "-" ? "▼ lowers" : "▲ raises") + mark });
 }
 
+function withInterval(row, key, show = number) {
+  const made = element("span", {}, show(row[key]));
+  if (isNumber(row[`${key}_low`])) made.append(element("br"), element("span", { className: "small", textContent: `${number(row[`${key}_low`])} to ${number(row[`${key}_high`])}` }));
+  return made;
+}
+
 function verdictColumns() {
   const cell = (key, digits) => ({ cell: (row) => fixed(row[key], digits) });
   return [
     { key: "label", title: "Concept", kind: "text", cell: name, head: true, export: [["concept", (r) => CONCEPTS[r.number].concept], ["label", (r) => r.label]] },
     { key: "logo", title: "Logo", kind: "text", cell: (row) => logo(row.number), value: () => null, minor: true, export: [] },
-    { key: "variant", title: "Variant", kind: "text", minor: false },
+    { key: "variant", title: "Variant", kind: "text", minor: true },
     { key: "encoded", title: "Encoded", kind: "flag", cell: (row) => flagged(row.encoded), value: (row) => (row.encoded ? "yes" : "no"), filter: true },
     { key: "used", title: "Used", kind: "flag", cell: used, value: (row) => (row.used ? (row.direction === "-" ? "lowers" : "raises") : "no"), filter: true },
     { key: "effect", title: "Effect", kind: "number", help: "first-order change of the output when the concept is put in, with a 95 % interval",
-      cell: (row) => element("span", {}, signed(row.effect), element("br"), element("span", { className: "small", textContent: `${number(row.effect_low)} to ${number(row.effect_high)}` })),
+      cell: (row) => withInterval(row, "effect", signed),
       export: [["effect", (r) => r.effect], ["effect_low", (r) => r.effect_low], ["effect_high", (r) => r.effect_high]] },
-    { key: "effect_q", title: "q", kind: "number", help: "q-value of the effect against the nulls that decide", ...cell("effect_q") },
+    { key: "effect_q", title: "q", kind: "number", help: "q-value of the effect against the nulls that decide",
+      cell: (row) => element("span", {}, fixed(row.effect_q), element("br"), element("span", { className: "small", textContent: row.null ?? "" })) },
     { key: "auroc", title: "AUROC", kind: "number", minor: true, ...cell("auroc") },
     { key: "auroc_q", title: "q (AUROC)", kind: "number", minor: true, ...cell("auroc_q") },
     { key: "planting_effect", title: "Planting effect", kind: "number", minor: true, help: "what planting the motif does to the output, measured directly", cell: (row) => signed(row.planting_effect) },
-    { key: "effect_permuted", title: "Effect, permuted", kind: "number", minor: true, help: "mean effect of the same motif with its columns permuted: what is left without their order", cell: (row) => signed(row.effect_permuted) },
-    { key: "log_ratio", title: "Log ratio", kind: "number", minor: true, help: "the published score; saturated where most nulls are as extreme", cell: (row) => `${number(row.log_ratio)}${row.saturated ? " (saturated)" : ""}`,
+    { key: "effect_permuted", title: "Effect permuted", kind: "number", minor: true, help: "mean effect of the same motif with its columns permuted: what is left without their order", cell: (row) => signed(row.effect_permuted) },
+    { key: "log_ratio", title: "Log ratio", kind: "number", minor: true, help: "the published score; saturated where most nulls are as extreme", cell: (row) => element("span", {}, number(row.log_ratio), ...(row.saturated ? [element("br"), element("span", { className: "small", textContent: "saturated" })] : [])),
       export: [["log_ratio", (r) => r.log_ratio], ["saturated", (r) => r.saturated]] },
-    { key: "null", title: "Null", kind: "text", minor: true, filter: true },
+    { key: "null", title: "Null", kind: "text", hidden: true, filter: true },
   ];
 }
 
@@ -97,20 +104,28 @@ function find() {
   if (id >= 0) openConcept(id);
 }
 
+const said = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value));
 const FILTERED = new Set(["model", "layer", "target", "method", "variant", "null", "check", "verdict", "inseparable", "source"]);
 function generic(host) {
   const table = CONTENT.tables[host.dataset.table], columns = decoded(table.columns);
   const rows = rowsOf(columns);
   const numbers = new Map(CONCEPTS.map((one, i) => [one.concept, i]));
   rows.forEach((row) => { row.number = numbers.get(row.concept); });
-  const shown = table.names.filter((key) => !(key === "concept" && "label" in columns));
+  const values = (key) => columns[key].filter((value) => value !== null);
+  const same = table.names.filter((key) => rows.length > 1 && FILTERED.has(key) && new Set(columns[key]).size === 1 && values(key).length);
+  const inner = (key) => /_(low|high)$/.test(key) && key.replace(/_(low|high)$/, "") in columns;
+  const shown = table.names.filter((key) => !(key === "concept" && "label" in columns) && !same.includes(key) && !inner(key));
   const made = shown.map((key, i) => {
-    const values = columns[key].filter((value) => value !== null), kind = values.length && values.every(isNumber) ? "number" : "text";
-    const column = { key, title: key.replace(/_/g, " "), kind, filter: FILTERED.has(key), minor: i > 5 && kind === "number" };
+    const kind = values(key).length && values(key).every(isNumber) ? "number" : "text";
+    const column = { key, title: key.replace(/_/g, " "), kind, filter: FILTERED.has(key), minor: i > 4 && kind === "number" };
+    if (`${key}_low` in columns) Object.assign(column, { cell: (row) => withInterval(row, key), export: [key, `${key}_low`, `${key}_high`].map((one) => [one, (row) => row[one]]) });
+    if (/^concept_[12]$/.test(key)) column.cell = (row) => { const id = numbers.get(row[key]); return id === undefined ? row[key] : name({ number: id, label: CONCEPTS[id].label ?? row[key] }); };
     if (key === "label") Object.assign(column, { head: true, cell: (row) => (row.number === undefined ? row.label : name(row)), export: [["concept", (r) => r.concept], ["label", (r) => r.label]] });
     return column;
   });
-  const data = new DataTable(host, made, { file: `summary/${table.name}.tsv`, name: table.name, total: table.total, page: 25, caption: table.name.replace(/_/g, " ") });
+  if (same.length) host.before(element("p", { className: "muted", textContent: `The same in all rows: ${same.map((key) => `${key} ${said(columns[key][0])}`).join(", ")}.` }));
+  same.forEach((key) => made.push({ key, title: key, kind: "text", hidden: true }));
+  const data = new DataTable(host, made, { file: `summary/${table.name}.tsv`, name: table.name, total: table.total, page: 25, caption: `Table of ${table.name.replace(/_/g, " ")}` });
   data.setRows(rows);
   return rows;
 }

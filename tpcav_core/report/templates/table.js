@@ -9,6 +9,10 @@ class DataTable {
     this.build(caption || name);
   }
 
+  drawn() {
+    return this.columns.filter((column) => !column.hidden);
+  }
+
   value(column, row) {
     return column.value ? column.value(row) : row[column.key];
   }
@@ -29,7 +33,7 @@ class DataTable {
     if (this.file) tools.append(element("a", { href: this.file, textContent: this.file }));
     tools.append(this.count);
     this.head = element("tr");
-    for (const column of this.columns) {
+    for (const column of this.drawn()) {
       const button = element("button", { type: "button", textContent: column.title, title: column.help || "" });
       const cell = element("th", { scope: "col", className: this.classes(column) }, button);
       button.addEventListener("click", () => this.sortBy(column));
@@ -37,7 +41,7 @@ class DataTable {
       this.head.append(cell);
     }
     this.body = element("tbody");
-    const table = element("table", {}, element("caption", { textContent: caption, className: "symbols" }), element("thead", {}, this.head), this.body);
+    const table = element("table", {}, element("caption", { textContent: caption }), element("thead", {}, this.head), this.body);
     const scroll = element("div", { className: "scroll", tabIndex: 0 }, table);
     scroll.setAttribute("role", "region");
     scroll.setAttribute("aria-label", caption);
@@ -87,7 +91,7 @@ class DataTable {
 
   draw() {
     const rows = this.visible();
-    for (const column of this.columns) {
+    for (const column of this.drawn()) {
       const way = this.sort?.key === column.key ? this.sort.way : 0;
       column.cellOfHead.setAttribute("aria-sort", way ? (way > 0 ? "ascending" : "descending") : "none");
     }
@@ -105,9 +109,10 @@ class DataTable {
 
   line(row) {
     const line = element("tr");
-    this.columns.forEach((column) => {
+    this.drawn().forEach((column) => {
       const content = column.cell ? column.cell(row) : this.plainCell(column, row);
       const cell = element(column.head ? "th" : "td", { className: this.classes(column) }, content);
+      if (typeof content === "string") cell.classList.add(content.length > 14 ? "long" : "short");
       if (column.head) cell.scope = "row";
       line.append(cell);
     });
