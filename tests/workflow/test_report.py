@@ -90,8 +90,7 @@ def labels(page):
 
 def largest(table: pd.DataFrame) -> pd.DataFrame:
     """Return each concept of that place at its largest effect, the largest first."""
-    keys = ["model", "layer", "target"]
-    own = table[(table[keys] == ("small", "conv_2", "peaks")).all(axis=1)]
+    own = table.query("model == 'small' and layer == 'conv_2' and target == 'peaks'")
     order = own["effect"].abs().sort_values(ascending=False, kind="stable").index
     return own.loc[order].drop_duplicates("concept")
 

@@ -105,7 +105,8 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
     n = rows["concept"].nunique()
     used = rows[rows["used"].fillna(value=False).astype(bool)]
     encoded = rows.loc[rows["encoded"].fillna(value=False).astype(bool), "concept"].nunique()
-    start = f"Of {_count(n, 'concept')}, layer {place['layer']} of {place['model']} encodes {encoded or 'none'}"
+    where = f"layer {place['layer']} of {place['model']}"
+    start = f"Of {_count(n, 'concept')}, {where} encodes {encoded or 'none'}"
     order = used["effect"].abs().sort_values(ascending=False, kind="stable").index
     called = used.loc[order].drop_duplicates("concept")
     if not len(called):

@@ -80,7 +80,7 @@ function nullVariant() {
   return variant === LARGEST || variant === ALL ? mostFrequent(chosenRows()) : variant;
 }
 
-const verdicts = new DataTable(byId("table-verdicts"), verdictColumns(), { file: "summary/verdicts.tsv", name: "verdicts", onRow: (row) => openConcept(row.number), caption: "Verdicts" });
+const verdicts = new DataTable(byId("table-verdicts"), verdictColumns(), { file: "summary/verdicts.tsv", name: "verdicts", onRow: (row) => openConcept(row.number), page: 50, caption: "Verdicts" });
 
 function placeChanged() {
   const here = place(), kept = byId("variant").value;
@@ -188,11 +188,15 @@ const narrow = window.matchMedia("(max-width: 760px)");
 narrow.addEventListener("change", () => redraw());
 
 fill(byId("place"), CONTENT.places.map((one, i) => [i, one.name]));
+// the first place with the most concepts is shown first
+const most = CONTENT.places.map((one) => one.rows.length);
+if (most.length) byId("place").value = String(most.indexOf(Math.max(...most)));
 byId("labels").append(...CONCEPTS.map((one) => element("option", { value: one.label ?? one.concept })));
 byId("place").addEventListener("change", placeChanged);
 byId("variant").addEventListener("change", variantChanged);
-byId("find").addEventListener("change", find);
-byId("find").addEventListener("keydown", (event) => { if (event.key === "Enter") find(); });
+// a choice from the list; Enter would otherwise press the button that the details put the focus on
+byId("find").addEventListener("input", (event) => { if (event.inputType === "insertReplacementText") find(); });
+byId("find").addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); find(); } });
 placeChanged();
 chart("chart-verdict", (host) => (place() ? drawVerdict(host, place(), chosenRows(), openConcept) : plot(host, [], {})));
 chart("chart-null-effect", (host) => (place() ? drawNulls(host, place(), chosenRows(), "effect", nullVariant()) : plot(host, [], {})));
