@@ -29,11 +29,13 @@ include: "workflow/rules/planting.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.summary.output,
+        rules.report.output,
         [f"{RESULTS}/{model}/{layer}/probe.tsv" for model, layer in JOBS.places()],
         contribution_results(),

@@ -15,10 +15,15 @@ def code_digest(step: str) -> str:
     """Return a digest of the source of a step: its command and all it imports of this package.
 
     The workflow gives it to each rule as a parameter, which Snakemake compares with that of the
-    last run. Comments count; the command line's dispatcher and the version do not.
+    last run. Comments count, and so do files in a folder ``templates`` beside a module; the command
+    line's dispatcher and the version do not.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(_PACKAGE / "commands" / f"{step}.py")):
+    modules = _closure(_PACKAGE / "commands" / f"{step}.py")
+    templates = {
+        path for folder in {m.parent for m in modules} for path in folder.glob("templates/*")
+    }
+    for path in sorted(modules | templates):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -43,7 +43,7 @@ def test_constraints_pin_every_requirement_within_its_range():
         assert Version(pins[name]) in requirement.specifier, name
 
 
-@pytest.mark.parametrize("name", ["torch", "numpy"])
+@pytest.mark.parametrize("name", ["torch", "numpy", "report"])
 def test_conda_environments_agree_with_the_requirements(name):
     content = yaml.safe_load((ROOT / f"workflow/envs/{name}.yaml").read_text())
     assert content["channels"][0] == "conda-forge"

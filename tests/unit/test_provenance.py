@@ -43,7 +43,7 @@ def changed_by(package, file, text="\n# a comment\n"):
 PIPELINE = {
     "genome", "preflight", "catalogue", "concepts", "activations", "scaling", "components",
     "gram", "cavs", "nulls", "shuffled", "similarity", "planting", "attributions", "scores",
-    "methods", "summary", "contributions", "contribution_files", "modisco_files",
+    "methods", "summary", "contributions", "contribution_files", "modisco_files", "report",
 }  # fmt: skip
 #: steps that train classifiers, and those that score with them
 TRAIN, SCORE = {"cavs", "nulls", "shuffled"}, {"scores", "methods"}
@@ -69,6 +69,9 @@ def test_every_step_has_a_digest_of_its_own(package):
         ("grams.py", {"gram"} | TRAIN | SCORE, PIPELINE - {"gram"} - TRAIN - SCORE),
         ("commands/gram.py", {"gram"} | TRAIN | SCORE, PIPELINE - {"gram"} - TRAIN - SCORE),
         ("memory.py", set(), PIPELINE),
+        ("report/content.py", {"report"}, PIPELINE - {"report"}),
+        ("report/templates/page.js", {"report"}, PIPELINE - {"report"}),
+        ("commands/report.py", {"report"}, PIPELINE - {"report"}),
         ("metrics.py", {"cavs", "summary"}, {"gram", "scores", "activations", "concepts"}),
         ("scores.py", SCORE, PIPELINE - SCORE),
         ("nulls.py", {"nulls", "shuffled"}, PIPELINE - {"nulls", "shuffled"}),

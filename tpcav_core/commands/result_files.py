@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from .. import files
+from .. import files, vectors
+from .tables import narrow
 
 log = logging.getLogger("tpcav_core")
 
@@ -20,3 +21,12 @@ def write_table(table: pd.DataFrame, stem: Path) -> None:
     content = pa.Table.from_pandas(table, preserve_index=False)
     files.write_parquet(content, stem.with_suffix(".parquet"), "table", {"table": stem.name})
     log.info("%s.tsv: %d rows", stem, len(table))
+
+
+def read_similarity(path: str) -> pd.DataFrame:
+    """Return a file of similarities: concept, variant, within, rows of the two matrices."""
+    table = files.read_parquet(path, "similarity")
+    frame = narrow(table).to_pandas()
+    for name in ("cosine", "corrected"):
+        frame[name] = list(vectors.to_matrix(table[name]))
+    return frame

@@ -13,7 +13,7 @@ from .. import files, results, vectors
 from ..metrics import NAMES
 from ..twins import twin_of
 from ..verdicts import Rules
-from .result_files import write_table
+from .result_files import read_similarity, write_table
 from .tables import narrow
 
 _OPTIONS = (
@@ -131,12 +131,3 @@ def read_planting(path: str) -> pd.DataFrame:
     """Return a file of planting effects; they are of as many examples as backgrounds."""
     frame = files.read_parquet(path, "planting").to_pandas()
     return frame.assign(n_concept=frame["n_backgrounds"])
-
-
-def read_similarity(path: str) -> pd.DataFrame:
-    """Return a file of similarities: concept, variant, within, rows of the two matrices."""
-    table = files.read_parquet(path, "similarity")
-    frame = narrow(table).to_pandas()
-    for name in ("cosine", "corrected"):
-        frame[name] = list(vectors.to_matrix(table[name]))
-    return frame

@@ -282,3 +282,13 @@ def summary_options():
 
 def similarity_file(model, layer):
     return f"{RESULTS}/{model}/{layer}/similarity.parquet"
+
+
+def report_options():
+    """The similarities of each layer, as options of the report; without copies of models."""
+    return [
+        word
+        for model, layer in JOBS.places()
+        if model in MODELS
+        for word in ("--similarity", model, layer, similarity_file(model, layer))
+    ]

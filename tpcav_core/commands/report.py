@@ -1,0 +1,107 @@
+"""``python -m tpcav_core report``: one HTML file of all results, readable without a network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from .. import files
+from ..catalogue import read_set, resolved
+from ..errors import InputError
+from ..report.content import Inputs, report_content
+from ..report.logos import logo_heights
+from ..report.page import render
+from ..report.run_facts import file_facts, step_costs, versions
+from .result_files import read_similarity
+
+log = logging.getLogger("tpcav_core")
+#: tables that are read, the first one necessarily
+TABLES = (
+    *("verdicts", "concepts", "scores", "nulls", "null_values", "motif_sensitivity"),
+    *("motif_points", "similarity", "layers", "attributions", "methods", "sanity"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tables", required=True, help="folder of the `summary` step")
+    parser.add_argument("--catalogue", required=True, help="table of the `catalogue` step, parquet")
+    parser.add_argument(
+        "--similarity",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("MODEL", "LAYER", "FILE"),
+        help="file of similarities of a layer, parquet; once for each",
+    )
+    parser.add_argument("--config", default="{}", help="JSON: the configuration")
+    parser.add_argument("--inputs", default="{}", help="JSON: place in it by path of input files")
+    parser.add_argument("--benchmarks", help="folder of Snakemake's benchmark files")
+    parser.add_argument("--cache", help="folder of what is expensive to find out again")
+    parser.add_argument("--output", required=True, help="page, .html")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    config = json.loads(arguments.config)
+    folder = Path(arguments.tables)
+    catalogue = _table(Path(arguments.catalogue))
+    similarity = {
+        (model, layer): read_similarity(path) for model, layer, path in arguments.similarity
+    }
+    layers = {layer for _, layer in similarity}
+    benchmarks = arguments.benchmarks
+    content = report_content(
+        Inputs(
+            tables={name: _table(_path(folder, name)) for name in _found(folder)},
+            catalogue=catalogue[catalogue["kind"] == "concept"],
+            similarity=similarity,
+            logos=read_logos(config, Path(arguments.cache) if arguments.cache else None),
+            config=config,
+            configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+            versions=versions(),
+            files=file_facts(json.loads(arguments.inputs)),
+            costs=step_costs(Path(benchmarks), config.get("models", {}), layers)
+            if benchmarks
+            else [],
+        )
+    )
+    page = render(content).encode()
+    with files.atomic(arguments.output) as temporary:
+        temporary.write_bytes(page)
+    for place in content["places"]:
+        log.info("%s", place["words"])
+    log.info("report: %s (%.1f MB)", arguments.output, len(page) / 1e6)
+
+
+def read_logos(config: Mapping[str, Any], cache: Path | None) -> dict[str, list[int]]:
+    """Return the logos of all planted motifs; where their files are gone there are none."""
+    sets = config.get("concepts", {})
+    found: dict[str, list[int]] = {}
+    for name, definition in sets.items():
+        if definition.get("source") in ("motifs", "motif_pairs"):
+            control = config.get("controls", {}).get("default", "random")
+            try:
+                concepts = read_set(name, resolved(sets, name, control), cache=cache)
+            except InputError as error:
+                log.warning("no logos of concepts.%s: %s", name, error)
+                continue
+            found |= logo_heights(concepts)
+    return found
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.parquet"
+
+
+def _found(folder: Path) -> list[str]:
+    return [name for name in TABLES if name == TABLES[0] or _path(folder, name).is_file()]
+
+
+def _table(path: Path) -> pd.DataFrame:
+    return files.read_parquet(path, "table").to_pandas()

@@ -1,0 +1,1 @@
+"""``results/report.html``: one file that shows what a run found, readable without a network."""
