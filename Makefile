@@ -10,8 +10,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: .venv/ready ## run the embedded demo and print its result
 	$(BIN)/snakemake --cores $(CORES)
-	@$(BIN)/python -m tpcav_core show results
-	@echo "report: results/report.html"
 	@echo "data and known truth: resources/demo/"
 
 test: .venv/ready-dev check ## everything: style, types, and the whole test suite

@@ -27,9 +27,16 @@ include: "workflow/rules/attributions.smk"
 include: "workflow/rules/contributions.smk"
 include: "workflow/rules/planting.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/sites.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/summary.smk"
 include: "workflow/rules/report.smk"
+
+
+# The top of the verdict, and where the rest is; whatever was run, if it is there.
+onsuccess:
+    if Path(f"{RESULTS}/report.html").is_file():
+        shell("python3 -m tpcav_core show {RESULTS:q} --top 12")
 
 
 rule all:

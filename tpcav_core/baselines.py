@@ -36,7 +36,7 @@ class Baselines(NamedTuple):
     seed: int = 0
     name: str = ""
 
-    def inputs(self, number: int, rows: slice, target: Target) -> Inputs:
+    def inputs(self, number: int, rows: slice | np.ndarray, target: Target) -> Inputs:
         """Return the model's inputs for one baseline of some targets.
 
         Args:

@@ -57,11 +57,12 @@ class Restriction(NamedTuple):
     scaling: Scaling
     complement: bool = False
 
-    def apply(self, multipliers: np.ndarray) -> np.ndarray:
+    def apply(self, multipliers: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """Return the restricted multipliers.
 
         Args:
             multipliers: (n, d), in the layer's own coordinates.
+            rows: which pairs they are of; the same for all here.
 
         Returns:
             (n, d) float64, in the layer's own coordinates too: ``(Q Qᵀ (σ∘m)) / σ``, or what it
@@ -70,3 +71,41 @@ class Restriction(NamedTuple):
         m_z = multipliers * self.scaling.std.astype(float)
         along = (m_z @ self.basis) @ self.basis.T
         return np.asarray((m_z - along if self.complement else along) / self.scaling.std)
+
+
+class OwnDirections(NamedTuple):
+    """One direction for each of n pairs, along which the multipliers of that pair are kept.
+
+    Attributes:
+        directions: (n, d), unit CAVs in standardised coordinates.
+        scaling: the layer's standardisation.
+    """
+
+    directions: np.ndarray
+    scaling: Scaling
+
+    def apply(self, multipliers: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+        """Return what `Restriction` does with the one direction of each pair.
+
+        Args:
+            multipliers: (m, d), in the layer's own coordinates.
+            rows: the m pairs they are of.
+        """
+        own = self.directions[rows].astype(float)
+        std = self.scaling.std.astype(float)
+        along = np.einsum("nd,nd->n", multipliers * std, own)
+        return np.asarray(along[:, None] * own / std)
+
+
+def region_scores(multipliers: np.ndarray, change: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Return what one concept by itself adds to the output in each region.
+
+    Args:
+        multipliers: σ∘m, (n, d), in standardised coordinates.
+        change: ``z(x) − z(b)``, (n, d), of the targets against their baselines.
+        direction: (d,), unit CAV ŵ in standardised coordinates.
+
+    Returns:
+        (n,), ``(σ∘m·ŵ) (ŵ·(z(x) − z(b)))``: the score of the contributions of this concept alone.
+    """
+    return np.asarray((multipliers @ direction) * (change @ direction))

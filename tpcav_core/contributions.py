@@ -11,18 +11,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from .attributions import Method
-from .concept_span import Restriction
+from .concept_span import OwnDirections, Restriction
 from .contribution_values import Contributions, average, genome_orientation, joined
 from .errors import InputError
-from .explain import RegionPairs
+from .explain import PairSource
 from .input_attributions import InputMultipliers, complete_multipliers
+from .progress import Progress
+from .regions import Regions
 
 log = logging.getLogger("tpcav_core")
 #: share of the sizes of summed terms that their sum is uncertain by
@@ -42,25 +44,48 @@ class LayerPairs(NamedTuple):
     activations: np.ndarray
     baseline_activations: np.ndarray
 
-    def restricted(self, rows: slice, restriction: Restriction) -> tuple[np.ndarray, np.ndarray]:
-        """Return the weights c (m, d) float32 of some rows, and ``Σ_j c_j (y_j(x) − y_j(b))``."""
-        weights = restriction.apply(self.multipliers[rows]).astype(np.float32)
-        change = self.activations[rows].astype(float) - self.baseline_activations[rows]
-        return weights, (weights * change).sum(axis=1)
-
     def rounding(self) -> float:
         """Return what of a score is rounding of float32, from the mean size of what is summed."""
         change = self.activations - self.baseline_activations
         return ROUNDING * float(np.abs(self.multipliers * change).sum(axis=1, dtype=float).mean())
+
+    def take(self, rows: np.ndarray) -> LayerPairs:
+        """Return some rows; one may be there several times."""
+        return LayerPairs(*(column[rows] for column in self))
+
+
+class Share(NamedTuple):
+    """What of n pairs is followed to the input.
+
+    Attributes:
+        pairs: what is known of them at the layer.
+        restriction: to some concepts, the same for all pairs or one for each.
+    """
+
+    pairs: LayerPairs
+    restriction: Restriction | OwnDirections
+
+    def of(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights c (m, d) float32 of some rows, and ``Σ_j c_j (y_j(x) − y_j(b))``."""
+        weights = self.restriction.apply(self.pairs.multipliers[rows], rows).astype(np.float32)
+        change = self.pairs.activations[rows].astype(float) - self.pairs.baseline_activations[rows]
+        return weights, (weights * change).sum(axis=1)
+
+
+class Source(PairSource, Protocol):
+    """Targets that are regions of a genome, and their baselines."""
+
+    @property
+    def regions(self) -> Regions:
+        """The target regions."""
 
 
 def contribute(
     model: nn.Module,
     layer: str,
     adapter: str,
-    source: RegionPairs,
-    pairs: LayerPairs,
-    restriction: Restriction,
+    source: Source,
+    share: Share,
     *,
     method: Method,
     tolerance: float = 0.01,
@@ -77,8 +102,7 @@ def contribute(
         layer: name of a module in it.
         adapter: name of the adapter that makes the model's inputs.
         source: n target regions and their baselines; of several, contributions are averaged.
-        pairs: what is known of them at the layer.
-        restriction: to the concepts.
+        share: what of them is followed.
         method: where DeepLIFT is not complete between input and layer, integrated gradients are
             used instead.
         tolerance: largest completeness error, as a share of the mean absolute score; rounding is
@@ -98,10 +122,10 @@ def contribute(
         InputError: NaN or infinity, or a completeness error above ``tolerance``; gradients are
             never complete and not checked.
     """
-    work = _Work(model, layer, adapter, source, pairs, restriction, batch_size, device)
-    score = np.concatenate([pairs.restricted(rows, restriction)[1] for rows in work.batches()])
+    work = _Work(model, layer, adapter, source, share, batch_size, device)
+    score = np.concatenate([share.of(rows)[1] for rows in work.batches()])
     # rounding alone is left where a set has nearly no share, for example the complement of all
-    allowed = max(tolerance * float(np.abs(score).mean()), pairs.rounding())
+    allowed = max(tolerance * float(np.abs(score).mean()), share.pairs.rounding())
     finish = partial(_finished, hypothetical=hypothetical, correct=correct_off_simplex)
     try:
         found = _against_all(work, finish, method, allowed, strict=method == "deeplift")
@@ -124,9 +148,8 @@ class _Work(NamedTuple):
     model: nn.Module
     layer: str
     adapter: str
-    source: RegionPairs
-    pairs: LayerPairs
-    restriction: Restriction
+    source: Source
+    share: Share
     batch_size: int
     device: torch.device | str
 
@@ -144,11 +167,12 @@ def _against_all(
 ) -> Contributions:
     """Return contributions against all baselines; if ``strict``, raise where one is incomplete."""
     found = []
+    progress = Progress("regions and baselines", work.source.size * work.source.per_target)
     for number in range(work.source.per_target):
         parts = []
         sides = work.source.batches(work.batch_size, number)
         for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
-            weights = work.pairs.restricted(rows, work.restriction)[0]
+            weights, _ = work.share.of(rows)
             try:
                 multipliers = complete_multipliers(
                     work.model,
@@ -168,10 +192,7 @@ def _against_all(
             if strict and not worst <= allowed:
                 raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
             parts.append(finish(multipliers))
-            done = min(rows.stop, work.source.size)
-            log.info(
-                "%s: %d of %d regions, baseline %d", method, done, work.source.size, number + 1
-            )
+            progress.add(len(weights))
         found.append(joined(parts))
     return average(found)
 

@@ -26,6 +26,7 @@ from .errors import InputError
 from .genome import Genome
 from .inputs import Adapter, Inputs
 from .out_of_memory import Halving
+from .progress import Progress
 from .regions import Regions
 from .targets import Pairs, take
 from .tracks import Tracks
@@ -238,6 +239,7 @@ def _attribute_all(
 
     whole: Attribution | None = None
     done = 0
+    progress = Progress("regions", source.size)
     # the baselines of a batch come one after the other: memory does not grow with their number
     numbers = range(source.per_target)
     for batch in zip(*(source.batches(batch_size, number) for number in numbers), strict=True):
@@ -247,7 +249,7 @@ def _attribute_all(
         for column, values in zip(whole, part, strict=True):
             column[done : done + len(values)] = values
         done += len(part.output)
-        log.info("%d of %d regions", done, source.size)
+        progress.add(len(part.output))
     if whole is None or done < source.size:
         raise InputError(f"{done} of {source.size} regions could be read; check the target")
     return whole

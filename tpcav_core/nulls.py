@@ -21,6 +21,7 @@ from . import cavs, grams, metrics
 from .classifiers import Classifier
 from .coordinates import Coordinates, Dual, Primal
 from .directions import consensus, replicate_cosine
+from .progress import Progress
 from .seeds import generator
 from .splits import TEST
 from .training import Control, Examples, used_parts
@@ -86,7 +87,11 @@ def train_nulls(
         consensus of the replicates' CAVs, and ``mean_difference`` (d,), averaged over replicates,
         both float64 in standardised coordinates.
     """
-    found = [_train(pool, number, size, replicates, classifier, seed, name) for number in numbers]
+    progress = Progress("nulls", len(numbers))
+    found = []
+    for number in numbers:
+        found.append(_train(pool, number, size, replicates, classifier, seed, name))
+        progress.add()
     columns = np.stack([column for null in found for column in null.columns], axis=1)
     products = grams.combine(columns, [pool.z])
     rows = []

@@ -112,6 +112,9 @@ ATTRIBUTION_COLUMNS = [
     "mean_output_change",
     "completeness_error",
     "largest_error",
+    "feature_correlation",
+    "component_correlation",
+    "correlation_by_chance",
     "reason",
 ]
 METHOD_COLUMNS = [

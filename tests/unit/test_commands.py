@@ -20,6 +20,7 @@ from tpcav_core.basis import embed
 from tpcav_core.classifiers import GRIDS, Classifier
 from tpcav_core.commands import STEPS, main
 from tpcav_core.commands.components import read_components
+from tpcav_core.commands.data import load_genome
 from tpcav_core.commands.gram import read_gram
 from tpcav_core.commands.scaling import read_scaling
 from tpcav_core.errors import InputError
@@ -100,7 +101,7 @@ class Work:
 
     def arguments(self, step: str, **changes: object) -> list[str]:
         """The command line of a step; options given replace the usual ones, None leaves one out."""
-        options = {**self.usual()[step], **changes}
+        options = {**self.usual().get(step, {}), **changes}
         words = [step]
         for name, value in options.items():
             option = f"--{name.replace('_', '-')}"
@@ -186,6 +187,7 @@ class Work:
                 "scaling": p("scaling.parquet"),
                 "number": 3,
                 "threads": 1,
+                "variance": p("variance.parquet"),
                 "output": p("components.pt"),
             },
             "gram": {
@@ -245,6 +247,18 @@ class Work:
                 "components": p("components.pt"),
                 "threads": 1,
                 "output": p("scores.parquet"),
+            },
+            "sites": {
+                **model,
+                "target": {"name": "t", **self.target},
+                "sampling": places,
+                "seed": 1,
+                "attributions": p("attributions.pt"),
+                "scaling": p("scaling.parquet"),
+                "cavs": [p("cavs.parquet")],
+                "concepts": 2,
+                "regions": 4,
+                "output": p("sites.parquet"),
             },
             "summary": {
                 "catalogue": p("catalogue.parquet"),
@@ -670,7 +684,81 @@ def test_another_number_of_components_trains_nothing_again(work):
     assert read_components(work.path("components.pt")).vectors.shape == (8, 8)
     assert work.run("scores") == 0
     changed = {name for name, data in contents(work.folder).items() if before.get(name) != data}
-    assert changed == {"components.pt", "scores.parquet"}
+    assert changed == {"components.pt", "scores.parquet", "variance.parquet", "variance.tsv"}
+
+
+def test_the_variance_of_components_is_that_of_the_file_of_components(done):
+    components = read_components(done.path("components.pt"))
+    table = tsv(done.path("variance.tsv"))
+    assert table["component"].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(table["variance"], components.variances, rtol=1e-5)
+    np.testing.assert_allclose(table["share"] * components.total_variance, table["variance"], 1e-5)
+    assert table["cumulative_share"].iloc[-1] == pytest.approx(table["share"].sum(), rel=1e-5)
+    # standardised: the total is the number of features that vary
+    assert components.total_variance == pytest.approx(8, rel=1e-4)
+
+
+def test_sites_are_the_regions_that_a_concept_adds_most_to(done):
+    table = tsv(done.path("sites.tsv"))
+    scores = files.read_parquet(done.path("scores.parquet"), "scores").to_pandas()
+    own = scores[scores["null"].isna()]
+    largest = own.loc[own["effect"].abs().sort_values(ascending=False, kind="stable").index]
+    largest = largest.drop_duplicates("concept")
+    assert table["concept"].drop_duplicates().tolist() == largest["concept"].tolist()
+    content = files.load_tensors(done.path("attributions.pt"), "attributions")
+    scaling = read_scaling(done.path("scaling.parquet"))
+    m_z = content["multipliers"].numpy().astype(float) * scaling.std
+    change = (content["activations"] - content["baseline_activations"]).numpy() / scaling.std
+    cavs = files.read_parquet(done.path("cavs.parquet"), "cavs").to_pandas()
+    for (concept, variant), rows in table.groupby(["concept", "variant"], sort=False):
+        assert (largest.set_index("concept").loc[concept, "variant"]) == variant
+        weights = cavs[(cavs["concept"] == concept) & (cavs["variant"] == variant)]["weights"]
+        w = np.stack([np.frombuffer(value, "<f4") for value in weights]).astype(float)
+        w = (w / np.linalg.norm(w, axis=1, keepdims=True)).mean(axis=0)
+        w /= np.linalg.norm(w)
+        score = (m_z @ w) * (change @ w)
+        order = np.argsort(-np.abs(score))[:4]
+        assert rows["target_row"].tolist() == order.tolist()
+        np.testing.assert_allclose(rows["score"], score[order], rtol=1e-4)
+    # bases of the regions of the two concepts of the largest effects
+    assert table["sequence"].notna().tolist() == [True] * 8 + [False] * 4
+
+
+def test_bases_of_sites_are_those_of_contributions_of_the_concept_alone(work):
+    first = tsv(work.path("sites.tsv")).iloc[0]
+    options = {**work.usual()["sites"], "regions": None}
+    chosen = {"name": "one", "complement": False, "hypothetical": False}
+    options |= {"set": {**chosen, "correct_off_simplex": True}, "output": work.path("one.pt")}
+    options["concepts"] = json.dumps([[first["concept"], first["variant"]]])
+    assert work.run("contributions", **options) == 0
+    content = files.load_tensors(work.path("one.pt"), "contributions")
+    row = int(first["target_row"])
+    assert first["score"] == pytest.approx(float(content["score"][row]), rel=1e-4)
+    part = slice(int(first["shown_start"] - first["start"]), None)
+    values = np.array(first["contributions"].split(","), float)
+    assert len(values) == len(first["sequence"]) == WINDOW
+    np.testing.assert_allclose(values, content["contributions"][row, part], rtol=1e-3, atol=1e-7)
+    genome = load_genome(work.path("genome.pt"))
+    contig = np.array([genome.names.index(first["chrom"])])
+    codes = genome.windows(contig, np.array([first["shown_start"]]), WINDOW)[0]
+    assert first["sequence"] == "".join("ACGTN"[code] for code in codes)
+
+
+def test_sites_of_a_model_without_bases_have_regions_only(work):
+    assert work.run("sites", concepts=0) == 0
+    table = tsv(work.path("sites.tsv"))
+    assert len(table) == 12
+    assert table["score"].notna().all()
+    assert table[["sequence", "contributions", "completeness_error"]].isna().all(axis=None)
+
+
+def test_more_regions_than_there_are_gives_all(work):
+    assert work.run("sites", regions=100, concepts=1) == 0
+    table = tsv(work.path("sites.tsv"))
+    assert table.groupby("concept")["target_row"].nunique().tolist() == [13] * 3
+    assert (
+        table.groupby("concept")["score"].apply(lambda s: s.abs().is_monotonic_decreasing)
+    ).all()
 
 
 def test_show_prints_each_concept_once_largest_effect_first(done, capsys):

@@ -11,7 +11,7 @@ from tpcav_core.attributions import average as attributions_average
 from tpcav_core.baselines import Baselines
 from tpcav_core.basis import Scaling, embed
 from tpcav_core.concept_span import Restriction, span
-from tpcav_core.contributions import LayerPairs, contribute
+from tpcav_core.contributions import LayerPairs, Share, contribute
 from tpcav_core.errors import InputError
 from tpcav_core.explain import RegionPairs
 from tpcav_core.imports import load_object
@@ -74,7 +74,7 @@ def cavs_of(d, c=3, seed=1):
 
 def run(model, layer, pairs_source, known, restriction, inputs="one_hot", **options):
     options = {"method": "deeplift", "batch_size": 7, **options}
-    return contribute(model, layer, inputs, pairs_source, known, restriction, **options)
+    return contribute(model, layer, inputs, pairs_source, Share(known, restriction), **options)
 
 
 # the span of concepts at the layer
@@ -236,7 +236,7 @@ def test_gradients_are_those_of_autograd(model, toy_genome, pairs):
     assert used == "gradient"
     (x,), (b,) = next(regions.batches(20))
     x = x.clone().requires_grad_()
-    weights = torch.from_numpy(known.restricted(slice(None), restriction)[0])
+    weights = torch.from_numpy(Share(known, restriction).of(slice(None))[0])
     (gradient,) = torch.autograd.grad((model[:5](x) * weights).sum(), x)
     wanted = (gradient * (x - b)).sum(dim=1).detach().numpy()
     np.testing.assert_allclose(result.contributions, wanted, atol=1e-6)

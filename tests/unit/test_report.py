@@ -18,10 +18,11 @@ from tpcav_core.commands.result_files import write_table
 from tpcav_core.motifs import Motif
 from tpcav_core.planting import MotifPair
 from tpcav_core.report import words
+from tpcav_core.report.basis import correlation_words
 from tpcav_core.report.content import MOST_ROWS, Inputs, report_content
 from tpcav_core.report.logos import UNIT, _matrix, heights, letter_paths
 from tpcav_core.report.matrices import clustered, matrices, packed
-from tpcav_core.report.page import render
+from tpcav_core.report.page import SCRIPTS, render
 from tpcav_core.report.run_facts import file_facts, step_costs
 from tpcav_core.report.values import columns, rounded, to_json
 from tpcav_core.results import result_tables
@@ -283,8 +284,14 @@ def test_of_a_long_table_the_largest_effects_are_shown():
 def nasty():
     table = verdicts(len(NASTY)).assign(label=NASTY, target=NASTY[0], layer=NASTY[5])
     files_of = [{"file": NASTY[0], "used as": "<b>", "bytes": 1, "sha256": "x"}]
+    places = {(NASTY[1], NASTY[5], NASTY[0]): site_table().assign(region=NASTY[0])}
     made = content(
-        table, files=files_of, configuration="x: </pre><script>", versions=[["<i>", "&"]]
+        table,
+        files=files_of,
+        configuration="x: </pre><script>",
+        versions=[["<i>", "&"]],
+        sites=places,
+        variance={(NASTY[0], NASTY[5]): VARIANCE},
     )
     return render(made, title=NASTY[0])
 
@@ -294,7 +301,7 @@ def test_names_are_text_wherever_they_are(nasty):
     # the page's own scripts and nothing more
     opened = re.findall(r"<script[^>]*>", without)
     assert sorted(set(opened)) == ['<script type="application/json" id="content">', "<script>"]
-    assert len(opened) == 1 + 1 + 5
+    assert len(opened) == 1 + 1 + len(SCRIPTS)
     for bad in ("alert(1)</script>", "<img", "<i>", "</pre><script>"):
         assert bad not in without
     assert [embedded(nasty)["concepts"]["label"][i] for i in range(len(NASTY))] == NASTY
@@ -406,6 +413,85 @@ def test_input_files_have_a_digest(tmp_path):
     assert gone["sha256"] == "not found"
 
 
+# target regions and components
+
+VARIANCE = pd.DataFrame(
+    {
+        "component": [1, 2, 3],
+        "variance": [4.0, 2, 1],
+        "share": [0.4, 0.2, 0.1],
+        "cumulative_share": [0.4, 0.6, 0.7],
+    }
+)
+
+
+def site_table(concept="c0", contributions="0.5,-1,0"):
+    details = {"completeness_error": 0.01, "shown_start": 7, "sequence": "ACN"}
+    shown = contributions is not None
+    regions = [("chr<1>:0-9", -2.0), ("chr<1>:20-29", 1.0)]
+    rows = [
+        {"concept": concept, "variant": "4", "region": region, "strand": "+", "score": score}
+        | {"contributions": contributions}
+        | {name: value if shown else None for name, value in details.items()}
+        for region, score in regions
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_regions_are_kept_by_concept_with_their_bases():
+    place = ("m", "l", "t")
+    (found,) = content(sites={place: site_table()})["sites"]
+    first, second = found["regions"][0]
+    assert (first["region"], first["score"], second["score"]) == ("chr<1>:0-9", -2, 1)
+    # whole numbers of the largest contribution, which is kept
+    assert first["heights"] == [100, -200, 0]
+    assert (first["largest"], first["start"], first["sequence"]) == (1, 7, "ACN")
+    assert found["followed"] == 1
+    assert found["error"] == rounded(0.01 / 1.5)
+
+
+@pytest.mark.parametrize(
+    ("table", "followed", "regions"),
+    [
+        (site_table(contributions=None), 0, {0: 2}),
+        (site_table().iloc[:1], 1, {0: 1}),
+        (site_table().iloc[:0], 0, {}),
+        (site_table("unknown"), 1, {}),
+        (site_table(contributions="0,0,0"), 1, {0: 2}),
+    ],
+    ids=["no bases", "one region", "none", "unknown concept", "all zero"],
+)
+def test_regions_that_are_few_or_have_no_bases(table, followed, regions):
+    (found,) = content(sites={("m", "l", "t"): table})["sites"]
+    assert found["followed"] == followed
+    assert {number: len(rows) for number, rows in found["regions"].items()} == regions
+    to_json(found)
+
+
+def test_how_many_components_hold_the_variance():
+    (found,) = content(variance={("m", "l"): VARIANCE})["variance"]
+    assert (found["k"], found["half"], found["most"]) == (3, 2, None)
+    assert found["cumulative"] == [0.4, 0.6, 0.7]
+    (none,) = content(variance={("m", "l"): VARIANCE.iloc[:0]})["variance"]
+    assert (none["k"], none["component"], none["half"]) == (0, [], None)
+    long = pd.DataFrame({"cumulative_share": np.linspace(0, 1, 5001)[1:]})
+    (many,) = content(variance={("m", "l"): long})["variance"]
+    assert len(many["component"]) <= 120
+    assert (many["component"][0], many["component"][-1]) == (1, 5000)
+
+
+def test_correlations_are_said_where_they_are_known():
+    table = pd.DataFrame(
+        {**PLACE, "n_regions": [24, 1], "feature_correlation": [0.5, np.nan]}
+        | {"component_correlation": [0.25, np.nan], "correlation_by_chance": [0.17, np.nan]}
+    )
+    (text,) = correlation_words(table)
+    assert "24 regions" in text
+    assert "0.50" in text
+    assert "0.25" in text
+    assert correlation_words(None) == correlation_words(pd.DataFrame(PLACE, index=[0])) == []
+
+
 # the command
 
 
@@ -417,12 +503,16 @@ def test_the_command_writes_a_page_and_says_what_it_found(tmp_path, caplog):
     for name, table in tables.items():
         write_table(table, tmp_path / "summary" / name)
     write_table(CATALOGUE.assign(kind="concept"), tmp_path / "catalogue")
+    write_table(VARIANCE, tmp_path / "variance")
+    write_table(site_table(CATALOGUE["concept"][0]), tmp_path / "sites")
     with caplog.at_level(logging.INFO, "tpcav_core"):
         run_report(
             argparse.Namespace(
                 tables=str(tmp_path / "summary"),
                 catalogue=str(tmp_path / "catalogue.parquet"),
                 similarity=[],
+                basis=[["m", "l", str(tmp_path / "variance.parquet")]],
+                sites=[["m", "l", "t", str(tmp_path / "sites.parquet")]],
                 config="{}",
                 inputs="{}",
                 benchmarks=None,
@@ -431,7 +521,10 @@ def test_the_command_writes_a_page_and_says_what_it_found(tmp_path, caplog):
             )
         )
     page = (tmp_path / "report.html").read_text()
-    assert embedded(page)["places"][0]["rows"]["effect"] == [5, 3, -0.2]
+    found = embedded(page)
+    assert found["places"][0]["rows"]["effect"] == [5, 3, -0.2]
+    assert list(found["sites"][0]["regions"]) == ["0"]
+    assert found["variance"][0]["k"] == 3
     assert "for t uses 2" in caplog.text
     assert "report.html (" in caplog.text
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []

@@ -45,7 +45,8 @@ CONTRACT = {
     ),
     "attributions": (
         "model layer target method n_regions baselines_per_target mean_output mean_output_change"
-        " completeness_error largest_error reason"
+        " completeness_error largest_error feature_correlation component_correlation"
+        " correlation_by_chance reason"
     ),
     "nulls": (
         "model layer target null control size variant n_nulls smallest_p effect_median effect_q95"

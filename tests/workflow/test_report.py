@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -217,9 +218,40 @@ def test_nothing_is_cut_off_at_any_width(visit, width, tmp_path):
 
 def test_links_lead_to_the_tables(visit, finished):
     page = visit()
-    links = page.locator("a[href^='summary/'], a[href^='catalogue']").all()
-    for link in {one.get_attribute("href") for one in links}:
+    links = page.locator("main a:not([href^='#'])").all()
+    found = {one.get_attribute("href") for one in links}
+    assert {link.partition("/")[0] for link in found} == {
+        "summary",
+        "catalogue.tsv",
+        "small",
+        "second",
+    }
+    for link in found:
         assert (finished.folder / "out" / link).exists(), link
+
+
+def test_regions_of_each_concept_are_shown_with_their_bases(visit, finished):
+    page = visit()
+    places = page.locator("#sites-place option").all_inner_texts()
+    assert len(places) == 6
+    page.select_option("#sites-place", label="small · conv_2 · peaks")
+    table = pd.read_csv(finished.folder / "out/small/conv_2/sites/peaks.tsv", sep="\t")
+    first = table[table["concept"] == table["concept"].iloc[0]]
+    labels = read(finished, "verdicts").set_index("concept")["label"]
+    page.select_option("#sites-concept", label=labels[first["concept"].iloc[0]].iloc[0])
+    captions = page.locator("#sites-list figcaption").all_inner_texts()
+    assert [text.split()[0] for text in captions] == first["region"].tolist()
+    logos = page.locator("#sites-list svg.bases")
+    assert logos.count() == 3
+    letters = logos.first.locator("use").evaluate_all(
+        "all => all.map(one => one.className.baseVal)"
+    )
+    values = np.abs(np.array(first["contributions"].iloc[0].split(","), float))
+    tall = values > 0.02 * values.max()
+    assert len(letters) >= tall.sum() > 0
+    # the same regions in the details of the concept
+    page.locator("#sites-list .name").click()
+    assert page.locator("#details-body figure.region").count() >= 3
 
 
 def test_no_serious_trouble_for_assistive_technology(visit):

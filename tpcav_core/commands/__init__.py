@@ -36,6 +36,7 @@ STEPS = {
     "contribution_files": "write contributions as bigWig, tables of sites and logos",
     "modisco_files": "write contributions in the form TF-MoDISco reads",
     "scores": "score concepts on a target",
+    "sites": "find the target regions that speak most for each concept",
     "methods": "score by plain TCAV, standardised TCAV and TPCAV",
     "summary": "join everything into the result tables",
     "report": "show the result tables as one HTML file",

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..genome import Genome
 from ..inputs import input_adapter
 from ..models import load_model
+from ..progress import Progress
 from .data import load_genome, open_tracks
 from .options import add_model_arguments, read_model
 
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.per_variant:
         wanted = activations.spread_sample(wanted, arguments.per_variant, arguments.at_most)
     parameters = {"model": arguments.model, "layer": arguments.layer}
+    progress = Progress("examples", sum(wanted))
     with files.atomic(arguments.output) as temporary, _Writer(temporary, parameters) as writer:
         for (group, recipe), n in zip(_recipes(groups, loaded), wanted, strict=True):
             if n == 0:
@@ -60,8 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
                 last = first + len(values)
                 here = part.folds[first:last], gc[first:last], values, first
                 writer.write(activations.to_table(group, *here))
+                progress.add(len(values))
                 first = last
-            log.info("%s: %d examples", " ".join(filter(None, group)), first)
         if writer.file is None:
             raise InputError(f"no examples in {', '.join(arguments.recipes)}; run again")
 

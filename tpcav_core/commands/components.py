@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 from typing import Any, Literal
 
 from threadpoolctl import threadpool_limits
 
-from .. import basis, files, vectors
+from .. import basis, decorrelation, files, vectors
+from .result_files import write_table
 from .scaling import read_scaling
 
 log = logging.getLogger("tpcav_core")
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--number", required=True, help="k: a number, 0 or 'full'")
     parser.add_argument("--threads", type=int, default=2, help="threads of linear algebra")
     parser.add_argument("--output", required=True, help="components, torch")
+    parser.add_argument("--variance", required=True, help="table, .parquet (a .tsv goes beside it)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -31,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
         fitted = basis.fit_components(sample, read_scaling(arguments.scaling), number)
     parameters = {"number": arguments.number, "examples": len(sample)}
     write_components(fitted, arguments.output, parameters)
+    write_table(decorrelation.variance_table(fitted), Path(arguments.variance))
     log.info(
         "%d components of %d examples hold %.1f %% of their variance",
         fitted.vectors.shape[1],

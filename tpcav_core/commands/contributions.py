@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import concept_span, files, vectors
 from ..attributions import Method
-from ..contributions import LayerPairs, contribute
+from ..contributions import LayerPairs, Share, contribute
 from ..directions import consensus
 from ..errors import InputError
 from ..explain import RegionPairs
@@ -70,8 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
                 arguments.layer,
                 spec.inputs,
                 source,
-                pairs,
-                concept_span.Restriction(basis, scaling, chosen["complement"]),
+                Share(pairs, concept_span.Restriction(basis, scaling, chosen["complement"])),
                 method=first_method(content),
                 tolerance=arguments.tolerance,
                 force=arguments.force,

@@ -55,7 +55,6 @@ def run(arguments: argparse.Namespace) -> None:
                 name=arguments.name,
             )
             rows += [{"control": arguments.name, "size": size, **row} for row in found]
-            log.info("%s: %d nulls of %d examples", arguments.name, len(found), size)
     write_vectors(rows, arguments.output, "nulls", {"classifier": classifier._asdict()})
 
 

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..inputs import input_adapter
 from ..models import load_model
 from ..planting_effect import outputs, planting_effect
+from ..progress import Progress
 from ..readouts import readout
 from ..seeds import generator
 from .data import load_genome, open_tracks
@@ -49,7 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
     rows = []
     last: tuple[str, concepts.Recipe, dict[str, np.ndarray]] | None = None
     file = files.open_parquet(arguments.recipes, "recipes")
-    for index, name in _wanted(vectors.group_names(file), arguments.ids):
+    wanted = list(_wanted(vectors.group_names(file), arguments.ids))
+    progress = Progress("concepts and variants", len(wanted))
+    for index, name in wanted:
         recipe = concepts.from_table(file.read_row_group(index), loaded)
         if recipe.sites is None:
             raise InputError(f"{arguments.recipes}: nothing is planted in {name.concept!r}")
@@ -64,6 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
             rows.append({**about, **found._asdict()})
             what = " ".join(filter(None, (name.concept, name.variant, output)))
             log.info("%s: %+.3g", what, found.planting_effect)
+        progress.add()
     files.write_parquet(pa.Table.from_pylist(rows), arguments.output, "planting", {})
 
 

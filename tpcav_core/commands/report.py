@@ -40,6 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("MODEL", "LAYER", "FILE"),
         help="file of similarities of a layer, parquet; once for each",
     )
+    parser.add_argument(
+        "--basis",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("MODEL", "LAYER", "FILE"),
+        help="variance of the components of a layer, parquet; once for each",
+    )
+    parser.add_argument(
+        "--sites",
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("MODEL", "LAYER", "TARGET", "FILE"),
+        help="target regions of each concept, parquet; once for each",
+    )
     parser.add_argument("--config", default="{}", help="JSON: the configuration")
     parser.add_argument("--inputs", default="{}", help="JSON: place in it by path of input files")
     parser.add_argument("--benchmarks", help="folder of Snakemake's benchmark files")
@@ -61,6 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
             tables={name: _table(_path(folder, name)) for name in _found(folder)},
             catalogue=catalogue[catalogue["kind"] == "concept"],
             similarity=similarity,
+            sites={tuple(place): _table(Path(path)) for *place, path in arguments.sites},
+            variance={tuple(place): _table(Path(path)) for *place, path in arguments.basis},
             logos=read_logos(config, Path(arguments.cache) if arguments.cache else None),
             config=config,
             configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),

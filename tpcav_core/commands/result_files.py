@@ -20,7 +20,7 @@ def write_table(table: pd.DataFrame, stem: Path) -> None:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep="NA")
     content = pa.Table.from_pandas(table, preserve_index=False)
     files.write_parquet(content, stem.with_suffix(".parquet"), "table", {"table": stem.name})
-    log.info("%s.tsv: %d rows", stem, len(table))
+    log.info("%s: %d rows", stem.with_suffix(".tsv"), len(table))
 
 
 def read_similarity(path: str) -> pd.DataFrame:

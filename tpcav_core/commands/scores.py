@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from .. import composition, files, scores, vectors
+from .. import composition, decorrelation, files, scores, vectors
 from .components import read_components
 from .gram import standardised_rows
 from .scaling import read_scaling
@@ -38,19 +38,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     content = files.load_tensors(arguments.attributions, "attributions")
     with threadpool_limits(arguments.threads):
+        scaling = read_scaling(arguments.scaling)
+        components = read_components(arguments.components).vectors
         target = scores.layer_targets(
             content["multipliers"].numpy(),
             content["activations"].numpy(),
             content["baseline_activations"].numpy(),
-            read_scaling(arguments.scaling),
-            read_components(arguments.components).vectors,
+            scaling,
+            components,
         )
         again = scores.resampling(len(target.multipliers), arguments.seed, arguments.target)
         per_gc = effect_of_gc(arguments, target)
         rows = [row for path in arguments.cavs for row in score_file(path, target, again, per_gc)]
         nulls = [score_null_file(path, target) for path in arguments.nulls]
+        z = scaling.apply(content["activations"].numpy())
+        facts = attribution_facts(content) | decorrelation.decorrelation(z, components)
     table = pa.concat_tables([pa.Table.from_pylist(rows), *nulls], promote_options="permissive")
-    files.write_parquet(table, arguments.output, "scores", attribution_facts(content))
+    files.write_parquet(table, arguments.output, "scores", facts)
     log.info("%d concepts and variants on %d regions", len(rows), len(target.multipliers))
 
 

@@ -24,6 +24,9 @@ def run(arguments: argparse.Namespace) -> None:
     if (folder / "sanity.tsv").is_file():
         sys.stdout.write(f"\n{sanity(_read(folder / 'sanity.tsv'))}\n")
     sys.stdout.write(f"\ntables: {folder}/*.tsv (and .parquet)\n")
+    report = folder.parent / "report.html"
+    if report.is_file():
+        sys.stdout.write(f"report: {report}\n")
 
 
 def _read(path: Path) -> pd.DataFrame:

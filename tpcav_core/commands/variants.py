@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from .. import files, grams, vectors
 from ..basis import Scaling
 from ..errors import InputError
+from ..progress import Progress
 from ..training import Control, Examples
 from .gram import read_gram, standardised, standardised_rows
 from .scaling import read_scaling
@@ -69,12 +70,18 @@ def variants(arguments: argparse.Namespace) -> Iterator[Variant]:
     if missing:
         raise InputError(f"{arguments.activations}: no concept {sorted(missing)[0]!r}; run again")
     shared = _shared_control(arguments, scaling)
-    for (concept, variant, replicate), chosen in groups.items():
-        if replicate is not None or (arguments.ids and concept not in arguments.ids):
-            continue
+    wanted = [
+        name
+        for name in groups
+        if name.control is None and (not arguments.ids or name.concept in arguments.ids)
+    ]
+    progress = Progress("concepts and variants", len(wanted))
+    for name in wanted:
+        concept, variant, chosen = name.concept, name.variant, groups[name]
         control, gc = shared or _own_control(file, groups, concept, variant, scaling)
         examples = Examples(standardised(file, chosen, scaling), _folds(file, chosen))
         yield Variant(concept, variant, examples, control, _mean_gc(file, chosen) - gc)
+        progress.add()
 
 
 def _shared_control(

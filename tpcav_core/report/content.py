@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from . import words
+from .basis import correlation_words, variance_content
 from .matrices import matrices
 from .places import places
+from .regions import site_content
 from .values import columns, rounded
 
 #: rows of a table that the page holds; all are in the table's file
@@ -40,6 +42,8 @@ class Inputs:
         tables: result tables by name; ``verdicts`` is needed, all others may be missing.
         catalogue: one row per concept: concept, label, source, …
         similarity: cosines of the CAVs by model and layer, see `commands.result_files`.
+        sites: target regions by model, layer and target, of the `sites` step.
+        variance: of components by model and layer, of the `components` step.
         logos: heights of letters by concept, of `logos.logo_heights`.
         config: the configuration that was run; may be empty.
         configuration: the same as text.
@@ -51,6 +55,8 @@ class Inputs:
     tables: Mapping[str, pd.DataFrame]
     catalogue: pd.DataFrame
     similarity: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    sites: Mapping[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict)
+    variance: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     logos: Mapping[str, list[int]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     configuration: str = ""
@@ -85,6 +91,9 @@ def report_content(inputs: Inputs) -> dict[str, Any]:
             if name in tables
         },
         "similarity": matrices(inputs.similarity, verdicts, numbers),
+        "sites": site_content(inputs.sites, numbers),
+        "variance": variance_content(inputs.variance),
+        "correlations": correlation_words(tables.get("attributions")),
         "alpha": rounded(float((inputs.config.get("statistics") or {}).get("alpha", 0.05))),
         "seed": inputs.config.get("seed"),
         "configuration": inputs.configuration,

@@ -15,7 +15,7 @@ from .values import to_json
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: in the order in which they are run
-SCRIPTS = ("data.js", "table.js", "charts.js", "details.js", "page.js")
+SCRIPTS = ("data.js", "table.js", "charts.js", "sites.js", "details.js", "page.js")
 
 
 def render(content: Mapping[str, Any], title: str = "TPCAV report") -> str:

@@ -66,7 +66,9 @@ rule components:
         sample=rules.sample.output,
         scaling=rules.scaling.output,
     output:
-        f"{RESULTS}/{{model}}/{{layer}}/basis/components.pt",
+        components=f"{RESULTS}/{{model}}/{{layer}}/basis/components.pt",
+        variance=basis_file("{model}", "{layer}"),
+        tsv=f"{RESULTS}/{{model}}/{{layer}}/basis/variance.tsv",
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/components.log",
     benchmark:
@@ -83,4 +85,5 @@ rule components:
         code=code_digest("components"),
     shell:
         "python3 -m tpcav_core components --sample {input.sample:q} --scaling {input.scaling:q}"
-        " --number {params.number} --threads {params.threads} --output {output:q} --log {log:q}"
+        " --number {params.number} --threads {params.threads} --output {output.components:q}"
+        " --variance {output.variance:q} --log {log:q}"

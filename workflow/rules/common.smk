@@ -13,7 +13,11 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir).parent.parent
 sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
-from tpcav_core.contribution_sets import contribution_places, layer_set
+from tpcav_core.contribution_sets import (
+    contribution_places,
+    genomic_targets,
+    layer_set,
+)
 from tpcav_core.errors import InputError
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory

@@ -284,11 +284,31 @@ def similarity_file(model, layer):
     return f"{RESULTS}/{model}/{layer}/similarity.parquet"
 
 
-def report_options():
-    """The similarities of each layer, as options of the report; without copies of models."""
-    return [
-        word
+def basis_file(model, layer):
+    return f"{RESULTS}/{model}/{layer}/basis/variance.parquet"
+
+
+def site_files():
+    """Target regions of each concept, by place; of the models themselves."""
+    if not CONFIG["sites"]["regions"]:
+        return {}
+    wanted = genomic_targets(CONFIG)
+    return {
+        (model, layer, target): f"{RESULTS}/{model}/{layer}/sites/{target}.parquet"
         for model, layer in JOBS.places()
         if model in MODELS
-        for word in ("--similarity", model, layer, similarity_file(model, layer))
-    ]
+        for target, (regions, _) in JOBS.explained(model).items()
+        if regions in wanted
+    }
+
+
+def report_options():
+    """Files of each layer and target as options of the report; without copies of models."""
+    places = [place for place in JOBS.places() if place[0] in MODELS]
+    options = []
+    for place in places:
+        options += ["--similarity", *place, similarity_file(*place)]
+        options += ["--basis", *place, basis_file(*place)]
+    for place, path in site_files().items():
+        options += ["--sites", *place, path]
+    return options

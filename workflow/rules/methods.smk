@@ -50,7 +50,7 @@ rule methods:
         attributions=rules.attributions.output,
         scaling=rules.scaling.output,
         plain_scaling=rules.plain_scaling.output,
-        components=rules.components.output,
+        components=rules.components.output.components,
     output:
         f"{RESULTS}/{{model}}/{{layer}}/methods/{{target}}.parquet",
     log:

@@ -10,11 +10,13 @@ rule report:
     input:
         tables=rules.summary.output,
         catalogue=rules.catalogue.output.parquet,
-        similarity=[
-            similarity_file(model, layer)
+        places=[
+            file(model, layer)
             for model, layer in JOBS.places()
             if model in MODELS
+            for file in (similarity_file, basis_file)
         ],
+        sites=list(site_files().values()),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -29,7 +31,7 @@ rule report:
         runtime=minutes(20),
     params:
         tables=lambda wildcards, input: os.path.dirname(input.tables[0]),
-        similarity=report_options(),
+        places=report_options(),
         config=as_json(SHOWN_CONFIG),
         files=as_json(JOBS.input_files()),
         benchmarks=f"{RESULTS}/benchmarks",
@@ -37,6 +39,6 @@ rule report:
         code=code_digest("report"),
     shell:
         "python3 -m tpcav_core report --tables {params.tables:q} --catalogue {input.catalogue:q}"
-        " {params.similarity:q} --config {params.config:q} --inputs {params.files:q}"
+        " {params.places:q} --config {params.config:q} --inputs {params.files:q}"
         " --benchmarks {params.benchmarks:q} --cache {params.cache:q}"
         " --output {output:q} --log {log:q}"

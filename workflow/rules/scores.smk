@@ -6,7 +6,7 @@ rule scores:
         cavs=lambda wildcards: layer_cavs(wildcards.model, wildcards.layer),
         attributions=rules.attributions.output,
         scaling=rules.scaling.output,
-        components=rules.components.output,
+        components=rules.components.output.components,
         nulls=lambda wildcards: [
             *random_nulls(wildcards.model, wildcards.layer),
             *layer_shuffled(wildcards.model, wildcards.layer),

@@ -19,11 +19,19 @@ function openConcept(id) {
   chart.setAttribute("aria-label", "Effects with intervals in each place, and those of permutations of the motif; the table below has the same values");
   const host = element("div");
   document.getElementById("details-body").replaceChildren(logo(id, true), list, chart,
-    element("p", { className: "muted", textContent: "Effects with 95 % intervals; grey: the same motif with its columns permuted." }), host);
+    element("p", { className: "muted", textContent: "Effects with 95 % intervals; grey: the same motif with its columns permuted." }), host, ...detailRegions(id));
   const table = new DataTable(host, [{ key: "place", title: "Model, layer, target", kind: "text", value: (row) => row.place.name, head: true }, ...verdictColumns().slice(2)], { name: "concept", caption: "All results of the concept" });
   table.setRows(rows);
   if (!dialog.open) dialog.showModal();
   drawDetails(chart, rows);
+}
+
+// of each place the regions that speak most for the concept
+function detailRegions(id) {
+  const found = CONTENT.sites.filter((site) => site.regions[id]);
+  if (!found.length) return [];
+  const parts = found.map((site) => element("details", { className: "more", open: site === found[0] }, element("summary", { textContent: `${site.model} · ${site.layer} · ${site.target}` }), ...regionsOf(site, id)));
+  return [element("h3", { textContent: "Target regions that speak for it" }), ...parts];
 }
 
 function drawDetails(chart, rows) {

@@ -203,6 +203,8 @@ chart("chart-null-effect", (host) => (place() ? drawNulls(host, place(), chosenR
 chart("chart-null-auroc", (host) => (place() ? drawNulls(host, place(), chosenRows(), "auroc", nullVariant()) : plot(host, [], {})));
 sensitivity();
 similarity();
+sites();
+chart("chart-variance", drawVariance);
 chart("chart-compared", (host) => drawCompared(host, CONTENT.places, openConcept));
 document.querySelectorAll("[data-table]").forEach(generic);
 facts(byId("table-costs"), CONTENT.costs, "steps");
