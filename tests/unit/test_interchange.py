@@ -94,10 +94,12 @@ def test_captum_gives_the_same_sign_fractions_and_derivatives(tmp_path: Path) ->
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(8)
         body = nn.Sequential(nn.Conv1d(4, 3, 5, padding=2), nn.Tanh(), nn.AvgPool1d(5))
-        network = nn.Sequential(body, nn.Flatten(), nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, 2))
-        inputs, baselines = torch.rand(2, 40, 4, 20).unbind()
+        network = nn.Sequential(body, nn.Flatten(), nn.Linear(D, 8), nn.GELU(), nn.Linear(8, 2))
+        inputs, baselines = (3 * torch.randn(2, 40, 4, 20)).unbind()
         with torch.no_grad():
-            basis = fit_basis(body(torch.rand(60, 4, 20)).flatten(1).numpy(), 3)
+            # far from linear, so that no direction has one sign everywhere
+            network[2].weight *= 8
+            basis = fit_basis(body(3 * torch.randn(60, 4, 20)).flatten(1).numpy(), 3)
     found = attribute(network, "0", (inputs,), (baselines,), output=1, method="gradient")
     cavs = cavs_of(np.random.default_rng(9)).joined()
     derivative = region_scores(cavs, basis.targets(found))["derivative"]
