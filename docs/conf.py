@@ -56,8 +56,11 @@ def skip_field(
 def absolute_value(
     app: Any, what: str, name: str, member: object, options: Any, lines: list[str]
 ) -> None:
-    """Keep |Δ| in docstrings from being taken for a substitution."""
-    lines[:] = [line if "``" in line else line.replace("|Δ|", r"\|Δ\|") for line in lines]
+    """Keep |Δ| in docstrings, where it is not code, from being taken for a substitution."""
+    for number, line in enumerate(lines):
+        parts = line.split("``")
+        parts[::2] = [part.replace("|Δ|", r"\|Δ\|") for part in parts[::2]]
+        lines[number] = "``".join(parts)
 
 
 def setup(app: Any) -> None:

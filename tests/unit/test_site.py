@@ -13,9 +13,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
+# one test, because a fixture would be made once in each test process
+@pytest.mark.slow
+def test_the_site_builds_is_complete_and_reads_offline(tmp_path: Path) -> None:
+    site = built(tmp_path)
+    check_nothing_is_loaded_from_elsewhere(site)
+    check_every_page_is_there(site)
+    check_functions_are_described(site)
+
+
+def built(folder: Path) -> Path:
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs"]
     command += ["-d", str(folder / "doctrees"), "-b", "html", ".", str(folder / "html")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -38,7 +45,7 @@ class Loaded(HTMLParser):
             self.addresses.append(values.get("href") or "")
 
 
-def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+def check_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 30
     for page in pages:
@@ -51,7 +58,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
         assert not re.search(r"url\(['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style
 
 
-def test_every_page_of_the_documentation_is_on_the_site(site: Path) -> None:
+def check_every_page_is_there(site: Path) -> None:
     for source in [*ROOT.glob("docs/**/*.md"), ROOT / "config/README.md", ROOT / "CHANGELOG.md"]:
         page = site / source.relative_to(ROOT).with_suffix(".html")
         assert page.is_file(), source
@@ -61,7 +68,7 @@ def test_every_page_of_the_documentation_is_on_the_site(site: Path) -> None:
     assert (site / target[1]).is_file()
 
 
-def test_functions_for_notebooks_are_described(site: Path) -> None:
+def check_functions_are_described(site: Path) -> None:
     page = (site / "docs/reference/api.html").read_text(encoding="utf-8")
     for name in ("notebook.wrap", "training.train_variant", "interchange.Projection"):
         assert f'id="tpcav_core.{name}"' in page, name
