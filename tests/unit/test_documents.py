@@ -75,7 +75,7 @@ def test_every_configuration_of_the_guides_is_valid():
         "concepts": {"c": {"source": "gc_content"}},
         "targets": {"t": {"regions": "random", "n": 1}},
     }
-    for block in yaml_blocks(ROOT / "docs/foundation-models.md"):
+    for block in yaml_blocks(ROOT / "docs/howto/language-models.md"):
         checked({**base, **yaml.safe_load(block)}, schema)
     blocks = yaml_blocks(ROOT / "docs/concepts.md")
     sources = set()
