@@ -45,6 +45,29 @@ rule count:
 """
 
 
+SECOND = """
+
+module second:
+    snakefile:
+        "{snakefile}"
+    config:
+        {{
+            **config["tpcav"],
+            "results": "results/second",
+            "models": {{"other": config["tpcav"]["models"]["seed_1"]}},
+        }}
+
+
+use rule * from second exclude demo as second_*
+
+
+rule compare:
+    input:
+        rules.tpcav_summary.output,
+        rules.second_summary.output,
+"""
+
+
 def snakemake(
     folder: Path, *options: str, cache: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -129,10 +152,16 @@ def test_the_pipeline_of_the_guide_plans_the_study_and_its_figure(
     for name in ("hg38.fa.gz", "model.py", "seed_1.pt", "k562.bed"):
         (tmp_path / name).touch()
     shutil.copy(ROOT / "config/demo/motifs.meme", tmp_path)
-    done = snakemake(tmp_path, "--dry-run", cache=hosted)
+    # a second study beside it, from a checkout
+    with (tmp_path / "Snakefile").open("a") as file:
+        file.write(SECOND.format(snakefile=ROOT / "Snakefile"))
+    done = snakemake(tmp_path, "--dry-run", "figure_3", "compare", cache=hosted)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
     assert planned(done) > 30
-    assert "rule figure_3:" in done.stdout
-    assert "rule tpcav_cavs:" in done.stdout
+    assert jobs["figure_3"] == "1"
+    assert int(jobs["tpcav_cavs"]) > 10
+    assert jobs["second_cavs"] == jobs["tpcav_cavs"]
+    assert "results/second/other/7/cavs/" in done.stdout
 
 
 def test_deployed_it_plans_the_demo(hosted: Path, tmp_path: Path) -> None:
