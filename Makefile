@@ -6,7 +6,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist works
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-fast check bench clean
+.PHONY: demo test test-fast check docs bench clean
 
 demo: .venv/ready ## run the embedded demo and print its result
 	$(BIN)/snakemake --cores $(CORES)
@@ -18,12 +18,16 @@ test: .venv/ready-dev check ## everything: style, types, and the whole test suit
 test-fast: .venv/ready-dev ## what runs in under two minutes
 	$(PYTEST) -m "not slow" tests
 
-check: .venv/ready-dev ## style, types, workflow lint
+check: .venv/ready-dev ## style, types, spelling, workflow lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/snakemake --lint
+
+docs: .venv/ready-dev ## the documentation as a site: build/docs/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -b html . build/docs
 
 bench: .venv/ready-dev ## measured against the published package, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.run

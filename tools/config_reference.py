@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,62 +17,140 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 README = ROOT / "config" / "README.md"
 START, END = "<!-- keys: start -->", "<!-- keys: end -->"
 
+Part = dict[str, Any]
 
-def rows(
-    schema: dict[str, Any], prefix: str = "", definitions: dict[str, Any] | None = None
-) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (key, type, default, description) of every key, in the order of the schema."""
-    definitions = schema.get("$defs", {}) if definitions is None else definitions
-    required = schema.get("required", [])
-    for key, part in schema.get("properties", {}).items():
-        default = "required" if key in required else _default(part)
-        yield f"{prefix}{key}", _type(part), default, part["description"]
-        if "properties" in part:
-            yield from rows(part, f"{prefix}{key}.", definitions)
-        if isinstance(part.get("additionalProperties"), dict):
-            yield from rows(part["additionalProperties"], f"{prefix}{key}.NAME.", definitions)
-    for choice in schema.get("allOf", []):
+
+class Row(NamedTuple):
+    """One key as the reference shows it."""
+
+    key: str
+    kind: str
+    default: str
+    text: str
+
+
+class Section(NamedTuple):
+    """A heading with what stands below it; level 3 for a key of the top, 4 for a source."""
+
+    level: int
+    title: str
+    text: str
+    rows: list[Row]
+
+
+def sections(schema: Part) -> Iterator[Section]:
+    """Yield the sections of the reference, in the order of the schema."""
+    single = []
+    for key, part in schema["properties"].items():
+        if "properties" not in part and not isinstance(part.get("additionalProperties"), dict):
+            single.append(_row(key, part, schema))
+    yield Section(3, "Single keys", "", single)
+    for key, part in schema["properties"].items():
+        if key in {row.key for row in single}:
+            continue
+        text = part["description"]
+        if key in schema.get("required", []):
+            text = f"Required. {text}"
+        yield Section(3, f"`{key}`", text, list(_rows(part, f"{key}.")))
+        yield from _sources(part, key, schema["$defs"])
+
+
+def _rows(part: Part, prefix: str) -> Iterator[Row]:
+    """Yield every key below a part of the schema, but for those that depend on a source."""
+    for key, below in part.get("properties", {}).items():
+        yield _row(prefix + key, below, part)
+        yield from _rows(below, f"{prefix}{key}.")
+    named = part.get("additionalProperties")
+    if isinstance(named, dict):
+        yield from _rows(named, f"{prefix}NAME.")
+    items = part.get("items", {})
+    for choice in items.get("oneOf", []) if isinstance(items, dict) else []:
+        # an entry of a list that may be a mapping
+        yield from _rows(choice, f"{prefix.rstrip('.')}[].")
+
+
+def _sources(part: Part, path: str, definitions: Part) -> Iterator[Section]:
+    """Yield a section for each source of the sets below a part; what two share is said once."""
+    for key, below in part.get("properties", {}).items():
+        yield from _sources(below, f"{path}.{key}", definitions)
+    named = part.get("additionalProperties")
+    if not isinstance(named, dict):
+        return
+    shown: dict[str, Part] = {}
+    for choice in named.get("allOf", []):
         source = choice["if"]["properties"]["source"]["const"]
-        name = choice["then"]["$ref"].rpartition("/")[2]
-        others = {k: v for k, v in definitions[name]["properties"].items() if k != "source"}
-        of_source = f"{prefix[:-1]} ({source})."
-        yield from rows({**definitions[name], "properties": others}, of_source, definitions)
+        definition = definitions[choice["then"]["$ref"].rpartition("/")[2]]
+        own = {key: value for key, value in definition["properties"].items() if key != "source"}
+        text = ""
+        for name, keys in shown.items():
+            if keys and keys.items() <= own.items():
+                text = f"All keys of `{name}`, and these."
+                own = {key: value for key, value in own.items() if key not in keys}
+        shown[source] = own
+        rows = list(_rows({**definition, "properties": own}, ""))
+        text = text if rows else "No other keys."
+        yield Section(4, f"`{path}.NAME` with `source: {source}`", text, rows)
 
 
-def _type(part: dict[str, Any]) -> str:
+def _row(key: str, part: Part, parent: Part) -> Row:
+    required = key.rpartition(".")[2] in parent.get("required", [])
+    return Row(key, _type(part), "required" if required else _default(part), part["description"])
+
+
+def _type(part: Part) -> str:
     if "enum" in part:
         return " or ".join(f"`{value}`" for value in part["enum"])
     if "oneOf" in part:
         return " or ".join(
-            f"`{choice['const']}`" if "const" in choice else choice["type"]
+            f"`{choice['const']}`" if "const" in choice else _type(choice)
             for choice in part["oneOf"]
         )
-    kind = part["type"]
-    if kind == "array" and "type" in part.get("items", {}):
-        return f"list of {part['items']['type']}"
-    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    return " or ".join(_kind(kind, part) for kind in kinds)
 
 
-def _default(part: dict[str, Any]) -> str:
+def _kind(kind: str, part: Part) -> str:
+    if kind in ("integer", "number"):
+        return kind + _range(part)
+    items = part.get("items", {})
+    if kind == "array" and ("type" in items or "enum" in items):
+        return f"list of {_type(items)}"
+    return {"array": "list", "object": "mapping", "boolean": "true or false"}.get(kind, kind)
+
+
+def _range(part: Part) -> str:
+    words = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {part[name]}" for name, sign in words.items() if name in part]
+    return " " + ", ".join(limits) if limits else ""
+
+
+def _default(part: Part) -> str:
     if "default" not in part or part["default"] == {}:
         return ""
     return f"`{json.dumps(part['default'])}`"
 
 
-def table() -> str:
-    """Return the reference as a Markdown table."""
-    lines = ["| key | type | default | what it is |", "|---|---|---|---|"]
-    for key, kind, default, text in rows(yaml.safe_load(SCHEMA.read_text())):
-        lines.append(f"| `{key}` | {kind} | {default} | {text.replace('|', chr(92) + '|')} |")
-    return "\n".join(lines)
+def reference() -> str:
+    """Return the reference as Markdown."""
+    parts = []
+    for section in sections(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))):
+        lines = [f"{'#' * section.level} {section.title}"]
+        lines += ["", section.text] if section.text else []
+        if section.rows:
+            lines += ["", "| key | type | default | what it is |", "|---|---|---|---|"]
+        for row in section.rows:
+            text = row.text.replace("|", "\\|")
+            lines.append(f"| `{row.key}` | {row.kind} | {row.default} | {text} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def updated(text: str) -> str:
-    """Return the text of config/README.md with the table between its marks replaced."""
+    """Return the text of config/README.md with the reference between its marks replaced."""
     before, rest = text.split(START)
     after = rest.split(END)[1]
-    return f"{before}{START}\n{table()}\n{END}{after}"
+    return f"{before}{START}\n\n{reference()}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text()))
+    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -58,7 +58,7 @@ def test_conda_environments_agree_with_the_requirements(name):
 
 
 def test_links_between_documents_lead_somewhere():
-    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")]:
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
@@ -75,7 +75,7 @@ def test_every_configuration_of_the_guides_is_valid():
         "concepts": {"c": {"source": "gc_content"}},
         "targets": {"t": {"regions": "random", "n": 1}},
     }
-    for block in yaml_blocks(ROOT / "docs/foundation-models.md"):
+    for block in yaml_blocks(ROOT / "docs/howto/language-models.md"):
         checked({**base, **yaml.safe_load(block)}, schema)
     blocks = yaml_blocks(ROOT / "docs/concepts.md")
     sources = set()

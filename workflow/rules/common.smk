@@ -10,8 +10,12 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(workflow.current_basedir).parent.parent
-sys.path.insert(0, str(ROOT))
+# The checkout that the rules are in; None where Snakemake took them from a repository by itself:
+# the package is the installed one then.
+BASE = workflow.current_basedir.get_path_or_uri(secret_free=True)
+ROOT = Path(BASE).parent.parent if os.path.isdir(BASE) else None
+if ROOT:
+    sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
 from tpcav_core.contribution_sets import (
     contribution_places,
@@ -38,8 +42,16 @@ DEMO = {
     }.items()
 }
 
+# paths are in parameters as well, which a prefix does not change
+moved = workflow.modifier.path_modifier
+if moved.prefix or moved._prefix_replacements:
+    raise WorkflowError(
+        "module: found prefix or replace_prefix, expected neither; give the module a folder of its"
+        " own by the key results in its config"
+    )
+
 try:
-    with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as handle:
+    with open(workflow.source_path("../schemas/config.schema.yaml")) as handle:
         CONFIG = with_twins(checked(config, yaml.safe_load(handle)))
     JOBS = Jobs.from_config(CONFIG)
     # as a module of another workflow, files may be made by rules unknown here
@@ -85,9 +97,11 @@ wildcard_constraints:
 # Braces are doubled because Snakemake formats the prefix.
 # Jobs find the package in the checkout; where it is not one, the installed package serves.
 # `python3` is the interpreter that runs Snakemake, unless conda environments are asked for.
-PREFIX = (
-    f"export PYTHONPATH={shlex.quote(str(ROOT))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
-)
+PREFIX = ""
+if ROOT:
+    PREFIX += (
+        f"export PYTHONPATH={shlex.quote(str(ROOT))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    )
 if all(
     method.name != "CONDA" for method in workflow.deployment_settings.deployment_method
 ):

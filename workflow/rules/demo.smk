@@ -3,8 +3,8 @@
 
 rule demo:
     input:
-        motifs=str(ROOT / "config/demo/motifs.meme"),
-        roles=str(ROOT / "config/demo/roles.tsv"),
+        motifs=workflow.source_path("../../config/demo/motifs.meme"),
+        roles=workflow.source_path("../../config/demo/roles.tsv"),
     output:
         **DEMO,
     log:
