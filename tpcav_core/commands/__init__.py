@@ -38,6 +38,7 @@ STEPS = {
     "scores": "score concepts on a target",
     "methods": "score by plain TCAV, standardised TCAV and TPCAV",
     "summary": "join everything into the result tables",
+    "figures": "draw the main figures as SVG and PDF",
     "report": "show the result tables as one HTML file",
     "show": "print the result tables",
 }

@@ -16,7 +16,12 @@ rule report:
             if model in MODELS
         ],
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "all results"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
