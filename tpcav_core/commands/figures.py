@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     planted = arguments.planted
     if planted is None and "motif_points" in tables:
-        planted = tables["motif_points"][["model", "layer"]].drop_duplicates().to_numpy()
+        planted = tables["motif_points"][["model", "layer"]].to_numpy().tolist()
     names = figure_names(places, {(model, layer) for model, layer in planted or []})
     if arguments.style and not Path(arguments.style).is_file():
         raise InputError(f"--style {arguments.style}: no such file")

@@ -41,7 +41,8 @@ def draw(tables: Tables, places: Sequence[Place]) -> Figure:
     shares = pd.DataFrame(
         {number: _shares(part["effect"]) for number, part in enumerate(parts)}, dtype=float
     )
-    agreed = tables.get("layers", pd.DataFrame())
+    agreed = tables.get("layers", pd.DataFrame(columns=[column for column, *_ in _LOOKS]))
+    agreed = agreed.dropna(subset=[column for column, *_ in _LOOKS], how="all")
     if shares.empty:
         figure = style.new_figure(style.DOUBLE, 40 / 25.4)
         style.said(figure, "no concept has an effect anywhere")
@@ -131,8 +132,8 @@ def _agreement(axes: Axes, agreed: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     more = f"{len(shown)} of {len(groups)} pairs; " if len(groups) > len(shown) else ""
     counts = agreed["n_concepts"].astype(int)
-    span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}–{counts.max()}"
-    axes.set_title(f"{more}a point for each variant, n = {span} concepts")
+    span = f"{counts.min()}–" if counts.min() < counts.max() else ""
+    axes.set_title(f"{more}a point for each variant, n = {span}{counts.max()} concepts")
 
 
 def _legend(*, agreement: bool) -> list[Line2D]:

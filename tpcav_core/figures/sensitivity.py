@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 
 from . import style
 from .labels import name_points
@@ -27,11 +28,24 @@ def draw(tables: Tables, place: tuple[str, str]) -> Figure:
     areas = areas.sort_values("f1_auc", ascending=False, kind="stable")
     shown = areas.head(SHOWN)
     n_rows = -(-len(shown) // _COLUMNS)
+    # one motif has nothing to be compared with
+    parts = (1.15 * n_rows, 2.2) if len(areas) > 1 else (1.15 * n_rows,)
+    figure = style.new_figure(style.DOUBLE, 0.4 + sum(parts))
+    grid = figure.add_gridspec(len(parts), 1, height_ratios=parts)
+    _curves(grid[0], shown, points, n_rows)
+    count = style.counted(len(areas), "motif")
+    count = f"{len(shown)} of {count}" if len(areas) > len(shown) else count
+    figure.suptitle(f"{style.place_title(*place)}: {count}", x=0.005, ha="left")
+    if len(parts) > 1:
+        place_of_line = grid[1].subgridspec(1, 2, width_ratios=(2, 1))[0]
+        _regression(figure, figure.add_subplot(place_of_line), areas)
+    return figure
+
+
+def _curves(grid: SubplotSpec, shown: pd.DataFrame, points: pd.DataFrame, n_rows: int) -> None:
+    """Draw a panel for each motif; axes are numbered at the left and where a column ends."""
     columns = max(-(-len(shown) // n_rows), 4)
-    figure = style.new_figure(style.DOUBLE, 2.6 + 1.15 * n_rows)
-    grid = figure.add_gridspec(2, 1, height_ratios=(1.15 * n_rows, 2.2))
-    upper, lower = grid[0], grid[1]
-    panels = upper.subgridspec(n_rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
+    panels = grid.subgridspec(n_rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
     for axes, row in zip(panels.flat, shown.itertuples(), strict=False):
         _curve(axes, points[points["concept"] == row.concept], row)
     for axes in panels.flat[len(shown) :]:
@@ -42,11 +56,6 @@ def draw(tables: Tables, place: tuple[str, str]) -> Figure:
         axes.set_xlabel("planted copies", size=6)
     for axes in panels[:, 0]:
         axes.set_ylabel("F1", size=6)
-    more = f"{len(shown)} of {len(areas):,} motifs" if len(areas) > len(shown) else ""
-    count = more or style.counted(len(areas), "motif")
-    figure.suptitle(f"{style.place_title(*place)}: {count}", x=0.005, ha="left")
-    _regression(figure, figure.add_subplot(lower.subgridspec(1, 2, width_ratios=(2, 1))[0]), areas)
-    return figure
 
 
 def _curve(axes: Axes, points: pd.DataFrame, row: Any) -> None:

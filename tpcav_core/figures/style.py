@@ -19,6 +19,8 @@ from .. import files
 from .names import FORMATS
 
 log = logging.getLogger("tpcav_core")
+# it tells of every glyph that it embeds
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 STYLE = Path(__file__).parent / "templates" / "paper.mplstyle"
 #: widths of one and two columns of a journal, and the height of its page, in inches
 SINGLE, DOUBLE, PAGE = (millimetres / 25.4 for millimetres in (89, 183, 240))

@@ -93,8 +93,11 @@ shell.prefix(PREFIX)
 
 
 def as_json(content):
-    """A section of the configuration as one argument; quote it with :q."""
-    return json.dumps(content, sort_keys=True)
+    """A section of the configuration as one argument; quote it with :q.
+
+    `snakemake --report` puts parameters into a script of its page as they are: no text may end it.
+    """
+    return json.dumps(content, sort_keys=True).replace("<", "\\u003c")
 
 
 def sampling_options(*keys):
