@@ -41,7 +41,7 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
-        rules.figures.output,
+        rules.figures.output if CONFIG["figures"] else [],
         rules.report.output,
         [f"{RESULTS}/{model}/{layer}/probe.tsv" for model, layer in JOBS.places()],
         contribution_results(),

@@ -76,10 +76,8 @@ class Nulls:
 
     def __init__(self, tables: Tables, place: tuple[str, str, str]) -> None:
         values = tables.get("null_values")
-        if values is None or not len(values):
-            values = pd.DataFrame(columns=[*PLACE, "kind", "variant", "control", "size"])
-        own = _of(values, place).reindex(columns=[*values.columns, "effect", "auroc"])
-        own = own.loc[:, ~own.columns.duplicated()]
+        own = pd.DataFrame(columns=PLACE) if values is None else _of(values, place)
+        own = own.reindex(columns=["kind", "variant", "control", "size", "effect", "auroc"])
         self.permuted = own[own["kind"] == "permuted"]
         self.random = own[own["kind"] == "random"]
         self._random: dict[tuple[str, int], pd.DataFrame] = {}

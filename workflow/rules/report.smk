@@ -1,7 +1,11 @@
 # results/summary/  →  results/report.html: all of it in one file, readable without a network
 # Sections of the configuration that change no table are left out, so that they rerun nothing here.
 SHOWN_CONFIG = {
-    **{key: CONFIG[key] for key in CONFIG if key not in ("contributions", "jobs")},
+    **{
+        key: CONFIG[key]
+        for key in CONFIG
+        if key not in ("contributions", "figures", "jobs")
+    },
     "models": {model: CONFIG["models"][model] for model in MODELS},
 }
 
