@@ -411,7 +411,7 @@ def test_a_style_of_ones_own(folder, tmp_path):
     (tmp_path / "mine.mplstyle").write_text("font.size: 11\naxes.labelsize: 11\n")
     with style.styled(str(tmp_path / "mine.mplstyle")):
         text = as_svg(effects.draw(whole(verdicts(1)), WHERE)).decode()
-    assert "font: 11px" in text
+    assert "font-size: 11px" in text
     # what it does not set is as before
     assert "DejaVu Sans" in text
     with pytest.raises(InputError, match="no such file"):
