@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.9")
 
 
+report: "workflow/report/workflow.rst"
+
+
 # A configuration given on the command line replaces the embedded one, it is not mixed into it.
 if not workflow.overwrite_configfiles:
 
@@ -13,6 +16,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/files.smk"
+include: "workflow/rules/shown.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/genome.smk"
@@ -30,6 +34,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/sites.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/summary.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -43,6 +48,7 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
+        rules.figures.output if CONFIG["figures"] else [],
         rules.report.output,
         [f"{RESULTS}/{model}/{layer}/probe.tsv" for model, layer in JOBS.places()],
         contribution_results(),

@@ -127,8 +127,10 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture
 def study(pristine: Study, tmp_path: Path) -> Study:
-    """A copy of the study before any run."""
-    return Study(Path(shutil.copytree(pristine.folder, tmp_path / "study")))
+    """A copy of the study before any run; without figures, which `finished` has."""
+    study = Study(Path(shutil.copytree(pristine.folder, tmp_path / "study")))
+    study.configure(lambda config: config.update(figures=False))
+    return study
 
 
 @pytest.fixture(scope="session")

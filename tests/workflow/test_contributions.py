@@ -103,7 +103,14 @@ def test_what_changes_reruns_what_it_affects(done, tmp_path):
     # contributions do not depend on principal components
     study.configure(lambda config: config["contributions"]["rich"].update(logos=2))
     study.configure(lambda config: config.update(basis={"components": 3}))
-    assert study.planned() == {"components": 3, "scores": 6, "summary": 1, "report": 1, "all": 1}
+    assert study.planned() == {
+        "components": 3,
+        "scores": 6,
+        "summary": 1,
+        "figures": 1,
+        "report": 1,
+        "all": 1,
+    }
 
 
 def test_a_concept_that_is_not_there_is_one_line(study):

@@ -40,6 +40,7 @@ def test_each_output_has_scores_of_its_own_and_nothing_is_trained_again(copy):
         "planting": planned["planting"],
         "catalogue": 1,
         "summary": 1,
+        "figures": 1,
         "report": 1,
         "all": 1,
     }

@@ -176,7 +176,14 @@ def test_a_cav_job_says_which_memory_it_needs_and_needs_no_more(finished):
 
 def test_other_components_neither_run_the_model_nor_retrain(copy):
     copy.configure(lambda config: config.update(basis={"components": 3}))
-    assert copy.planned() == {"components": 3, "scores": 6, "summary": 1, "report": 1, "all": 1}
+    assert copy.planned() == {
+        "components": 3,
+        "scores": 6,
+        "summary": 1,
+        "figures": 1,
+        "report": 1,
+        "all": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -193,15 +200,22 @@ def test_other_components_neither_run_the_model_nor_retrain(copy):
 )
 def test_other_rules_of_what_is_called_rerun_the_summary_only(copy, change):
     copy.configure(lambda config: config["statistics"].update(change))
-    assert copy.planned() == {"summary": 1, "report": 1, "all": 1}
+    assert copy.planned() == {"summary": 1, "figures": 1, "report": 1, "all": 1}
 
 
 def test_other_random_nulls_leave_concepts_alone(copy):
     copy.configure(lambda config: config["statistics"].update(random_nulls=30))
     # one job for each layer, and the scores of two targets; the control's activations are kept
-    assert copy.planned() == {"nulls": 3, "scores": 6, "summary": 1, "report": 1, "all": 1}
+    assert copy.planned() == {
+        "nulls": 3,
+        "scores": 6,
+        "summary": 1,
+        "figures": 1,
+        "report": 1,
+        "all": 1,
+    }
     copy.configure(lambda config: config["statistics"].update(random_nulls=0))
-    assert copy.planned() == {"scores": 6, "summary": 1, "report": 1, "all": 1}
+    assert copy.planned() == {"scores": 6, "summary": 1, "figures": 1, "report": 1, "all": 1}
 
 
 def test_other_permuted_motifs_leave_concepts_and_random_nulls_alone(copy):
@@ -215,11 +229,12 @@ def test_other_permuted_motifs_leave_concepts_and_random_nulls_alone(copy):
         "cavs": 6,
         "scores": 6,
         "summary": 1,
+        "figures": 1,
         "report": 1,
         "all": 1,
     }
     copy.configure(lambda config: config["statistics"].update(permutations_per_motif=0))
-    assert copy.planned() == {"scores": 6, "summary": 1, "report": 1, "all": 1}
+    assert copy.planned() == {"scores": 6, "summary": 1, "figures": 1, "report": 1, "all": 1}
 
 
 MORE = """
@@ -262,6 +277,7 @@ def test_another_motif_makes_no_other_recipes_than_those_of_its_chunks(
         "scores": 2,
         "sites": 2,
         "summary": 1,
+        "figures": 1,
         "report": 1,
         "all": 1,
     }
@@ -361,6 +377,7 @@ def test_another_target_does_not_retrain(copy):
         "scores": 3,
         "sites": 3,
         "summary": 1,
+        "figures": 1,
         "report": 1,
         "all": 1,
     }
@@ -390,6 +407,7 @@ def test_another_layer_leaves_the_others_alone(copy):
         "scores": 2,
         "sites": 2,
         "summary": 1,
+        "figures": 1,
         "report": 1,
         "all": 1,
     }

@@ -39,6 +39,7 @@ STEPS = {
     "sites": "find the target regions that speak most for each concept",
     "methods": "score by plain TCAV, standardised TCAV and TPCAV",
     "summary": "join everything into the result tables",
+    "figures": "draw the main figures as SVG and PDF",
     "report": "show the result tables as one HTML file",
     "show": "print the result tables",
 }

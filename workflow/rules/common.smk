@@ -23,6 +23,7 @@ from tpcav_core.contribution_sets import (
     layer_set,
 )
 from tpcav_core.errors import InputError
+from tpcav_core.figures.names import TITLES, figure_names
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory
 from tpcav_core.null_sets import null_controls, null_parts, study_sizes
@@ -110,8 +111,11 @@ shell.prefix(PREFIX)
 
 
 def as_json(content):
-    """A section of the configuration as one argument; quote it with :q."""
-    return json.dumps(content, sort_keys=True)
+    """A section of the configuration as one argument; quote it with :q.
+
+    `snakemake --report` puts parameters into a script of its page as they are: no text may end it.
+    """
+    return json.dumps(content, sort_keys=True).replace("<", "\\u003c")
 
 
 def sampling_options(*keys):

@@ -1,7 +1,11 @@
 # results/summary/  →  results/report.html: all of it in one file, readable without a network
 # Sections of the configuration that change no table are left out, so that they rerun nothing here.
 SHOWN_CONFIG = {
-    **{key: CONFIG[key] for key in CONFIG if key not in ("contributions", "jobs")},
+    **{
+        key: CONFIG[key]
+        for key in CONFIG
+        if key not in ("contributions", "figures", "jobs")
+    },
     "models": {model: CONFIG["models"][model] for model in MODELS},
 }
 
@@ -18,7 +22,12 @@ rule report:
         ],
         sites=list(site_files().values()),
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "all results"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:

@@ -21,11 +21,7 @@ rule summary:
         planting=[path for model in CONFIG["models"] for path in planting_files(model)],
         catalogue=rules.catalogue.output.parquet,
     output:
-        expand(
-            f"{RESULTS}/summary/{{table}}.{{format}}",
-            table=TABLES,
-            format=["tsv", "parquet"],
-        ),
+        [table_file(table, ending) for table in TABLES for ending in ("tsv", "parquet")],
     log:
         f"{RESULTS}/logs/summary.log",
     benchmark:

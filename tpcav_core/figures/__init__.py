@@ -1,0 +1,1 @@
+"""``results/figures/``: the main figures as SVG and PDF, in the sizes that journals print."""
