@@ -10,6 +10,7 @@ import argparse
 import importlib
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, suggest
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(f"python -m tpcav_core {step}", description=STEPS[step])
     parser.add_argument("--log", help="also write messages to this file")
     module.add_arguments(parser)
-    parsed = parser.parse_args(words[1:])
+    parsed = parser.parse_args([*_from_input(words[1:])])
     _configure_logging(parsed.log)
     try:
         module.run(parsed)
@@ -69,6 +70,19 @@ def main(arguments: list[str] | None = None) -> int:
         log.exception("%s failed", step)
         return 1
     return 0
+
+
+def _from_input(words: list[str]) -> Iterator[str]:
+    """Yield the words of a command line, with those of the standard input in place of ``@-``.
+
+    A system bounds the length of a command line, so a rule pipes in what grows with a study. Words
+    end with a null character, since any other may be part of one.
+    """
+    for word in words:
+        if word == "@-":
+            yield from sys.stdin.buffer.read().decode().split("\0")[:-1]
+        else:
+            yield word
 
 
 def _usage() -> str:

@@ -5,7 +5,8 @@ def megabytes(base, per_input=0.0):
     """Memory of a job: a base and a multiple of its inputs, more at each attempt."""
 
     def memory(wildcards, input, attempt):
-        return int(attempt * (base + per_input * input.size_mb))
+        # sizes are looked up file by file, which thousands of jobs need not wait for
+        return int(attempt * (base + (per_input * input.size_mb if per_input else 0)))
 
     return memory
 
