@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,9 @@ def write_bigwig(path: Path, genome: Genome, regions: Regions, values: np.ndarra
         genome: whose contigs the header lists, with their lengths.
         regions: n regions of one width L, in any order.
         values: (n, L), in genome orientation.
+
+    Raises:
+        RuntimeError: if it could not be written whole.
     """
     file: Any = pyBigWig.open(str(path), "w")
     try:
@@ -66,3 +70,10 @@ def write_bigwig(path: Path, genome: Genome, regions: Regions, values: np.ndarra
                     file.addEntries(genome.names[number], start, values=value, span=1, step=1)
     finally:
         file.close()
+    # closing writes most of the file, and tells of a failure on the terminal only; the last it
+    # writes is the magic number again
+    with path.open("rb") as written:
+        first = written.read(4)
+        written.seek(-4, os.SEEK_END)
+        if written.read() != first:
+            raise RuntimeError(f"{path}: not all of the bigWig file was written")

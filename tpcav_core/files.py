@@ -7,9 +7,13 @@ step or an older release is named together with the remedy instead of failing so
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import os
+import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +44,8 @@ FORMATS = {
     "table": 1,
 }
 _KEY = b"tpcav"
+#: bytes that are left on a disk on which no block could be written
+_FULL = 2**20
 
 
 @contextmanager
@@ -47,9 +53,16 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; rename it to ``path`` if all went well.
 
     Nothing half-written is ever left under the final name, and nothing is left at all on error.
+    What a killed process left is removed by the next that writes the same file.
+
+    Raises:
+        OSError: in place of what a library raises, if the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # eight characters, as `mkstemp` makes: no file of a longer name is meant
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}.part"):
+        left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -57,6 +70,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    except (RuntimeError, SystemError) as error:
+        # libraries written in C++ say only that writing failed
+        if shutil.disk_usage(path.parent).free < _FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -102,21 +123,54 @@ def write_parquet(
     """Write a whole table as a parquet file of ``kind`` (zstd), atomically."""
     table = table.replace_schema_metadata(parquet_schema(table.schema, kind, parameters).metadata)
     with atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+class _Checked(pq.ParquetFile):  # type: ignore[misc]
+    """A parquet file whose bytes are compared with their checksums; errors name the file."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.place = path
+        # without pre_buffer a row group is read page by page, and only its own pages are held
+        options = {"pre_buffer": False, "buffer_size": 2**20}
+        with self._named():
+            super().__init__(path, **options, page_checksum_verification=True)
+
+    def read(self, *arguments: Any, **options: Any) -> pa.Table:
+        with self._named():
+            return super().read(*arguments, **options)
+
+    def read_row_group(self, *arguments: Any, **options: Any) -> pa.Table:
+        with self._named():
+            return super().read_row_group(*arguments, **options)
+
+    def read_row_groups(self, *arguments: Any, **options: Any) -> pa.Table:
+        with self._named():
+            return super().read_row_groups(*arguments, **options)
+
+    def iter_batches(self, *arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        with self._named():
+            yield from super().iter_batches(*arguments, **options)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.place}: no such file; run the step that makes it first"
+            ) from None
+        except (pa.ArrowInvalid, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{self.place}: not a readable parquet file ({reason}); delete it and run the"
+                " workflow again"
+            ) from None
 
 
 def open_parquet(path: str | os.PathLike[str], kind: str) -> pq.ParquetFile:
     """Open a parquet file of ``kind``; row groups can then be read alone."""
-    try:
-        # without it a row group is read page by page, and only its own pages are held
-        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the step that makes it first") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a readable parquet file ({reason}); delete it and run the workflow again"
-        ) from None
+    file = _Checked(path)
     check(parquet_description(file), kind, path)
     return file
 
@@ -149,11 +203,19 @@ def save_tensors(
 
 
 def load_tensors(path: str | os.PathLike[str], kind: str, *, mmap: bool = False) -> dict[str, Any]:
-    """Read a torch file of ``kind`` (``weights_only=True``; ``mmap`` reads pages when touched)."""
+    """Read a torch file of ``kind`` (``weights_only=True``).
+
+    The checksums of what it holds are compared, but not with ``mmap``: pages are then read when
+    they are touched.
+    """
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        if not mmap:
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile("bytes of it have changed")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it first") from None
     except Exception as error:  # what foreign or cut bytes make the reader raise has no bounds

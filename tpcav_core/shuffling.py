@@ -143,15 +143,20 @@ def permute_columns(motif: Motif, rng: np.random.Generator) -> Motif:
     return Motif(motif.label, tuple(_permuted(motif.label, pwm, rng) for pwm in motif.pwms))
 
 
+def can_be_permuted(motif: Motif) -> bool:
+    """Return whether `permute_columns` finds an order for each PWM."""
+    rounded = [pwm.round(_DECIMALS) for pwm in motif.pwms]
+    # three different positions have six orders, of which at most two are avoided
+    return all(
+        len({row.tobytes() for row in pwm}) > 2 or _orders(pwm) > len(_avoided(pwm))
+        for pwm in rounded
+    )
+
+
 def _permuted(label: str, pwm: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rounded = pwm.round(_DECIMALS)
-    avoided = {rounded.tobytes()}
-    reverse = rounded[::-1, ::-1]
-    if np.array_equal(_sorted(reverse), _sorted(rounded)):
-        avoided.add(reverse.tobytes())
-    _, repeats = np.unique(rounded, axis=0, return_counts=True)
-    orders = math.factorial(len(pwm)) // math.prod(map(math.factorial, repeats.tolist()))
-    if orders <= len(avoided):
+    avoided = _avoided(rounded)
+    if _orders(rounded) <= len(avoided):
         raise InputError(
             f"motif {label!r}: the positions of a PWM of {len(pwm)} bp have no other order than"
             " its own and its reverse complement's; leave this motif out of the permuted ones"
@@ -161,6 +166,20 @@ def _permuted(label: str, pwm: np.ndarray, rng: np.random.Generator) -> np.ndarr
         order = rng.permutation(len(pwm))
         if rounded[order].tobytes() not in avoided:
             return np.asarray(pwm[order])
+
+
+def _avoided(rounded: np.ndarray) -> set[bytes]:
+    """Return the matrix itself, and its reverse complement where that has the same positions."""
+    avoided = {rounded.tobytes()}
+    reverse = rounded[::-1, ::-1]
+    if np.array_equal(_sorted(reverse), _sorted(rounded)):
+        avoided.add(reverse.tobytes())
+    return avoided
+
+
+def _orders(rounded: np.ndarray) -> int:
+    _, repeats = np.unique(rounded, axis=0, return_counts=True)
+    return math.factorial(len(rounded)) // math.prod(map(math.factorial, repeats.tolist()))
 
 
 def _sorted(rows: np.ndarray) -> np.ndarray:

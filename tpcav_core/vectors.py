@@ -14,7 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 #: options under which a column of vectors is written: nothing in float noise compresses
-WRITE_OPTIONS = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+WRITE_OPTIONS = {
+    "compression": "none",
+    "use_dictionary": False,
+    "write_statistics": False,
+    "write_page_checksum": True,
+}
 #: size of a row group of vectors: a reader holds the whole column of one; memory of this size is
 #: used again and again, larger pieces are given back to the system and asked for anew
 GROUP_BYTES = 8 * 2**20

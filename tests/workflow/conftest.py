@@ -42,10 +42,12 @@ class Study:
         change(config)
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def snakemake(self, *options: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *options: str, cores: int = 2, snakefile: Path = ROOT / "Snakefile"
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the folder; return its exit status and all it prints."""
         command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)),
             *("--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")),
             *("--cores", str(cores), *options),
         ]
@@ -82,9 +84,9 @@ class Study:
             check=False,
         )
 
-    def planned(self, *options: str) -> dict[str, int]:
+    def planned(self, *options: str, snakefile: Path = ROOT / "Snakefile") -> dict[str, int]:
         """Return the number of jobs by rule that a dry run announces."""
-        done = self.snakemake("--dry-run", "--quiet", "host", *options)
+        done = self.snakemake("--dry-run", "--quiet", "host", *options, snakefile=snakefile)
         assert done.returncode == 0, done.stdout
         if "Job stats:" not in done.stdout:
             return {}

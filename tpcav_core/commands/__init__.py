@@ -10,9 +10,11 @@ import argparse
 import importlib
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, suggest
+from ..failures import remedy, watch
 
 STEPS = {
     "demo": "simulate the demo's genome and train its network",
@@ -60,17 +62,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(f"python -m tpcav_core {step}", description=STEPS[step])
     parser.add_argument("--log", help="also write messages to this file")
     module.add_arguments(parser)
-    parsed = parser.parse_args(words[1:])
-    _configure_logging(parsed.log)
+    parsed = parser.parse_args([*_from_input(words[1:])])
+    done = watch(step)
     try:
+        _configure_logging(step, parsed.log)
         module.run(parsed)
     except InputError as error:
         log.error("error: %s", " ".join(str(error).split()))
         return 2
-    except Exception:
-        log.exception("%s failed", step)
+    except (Exception, SystemExit) as error:
+        text = remedy(error)
+        if text is None:
+            log.exception("%s failed", step)
+        else:
+            log.error("error: %s", " ".join(text.split()))
         return 1
+    finally:
+        done.set()
     return 0
+
+
+def _from_input(words: list[str]) -> Iterator[str]:
+    """Yield the words of a command line, with those of the standard input in place of ``@-``.
+
+    A system bounds the length of a command line, so a rule pipes in what grows with a study. Words
+    end with a null character, since any other may be part of one.
+    """
+    for word in words:
+        if word == "@-":
+            yield from sys.stdin.buffer.read().decode().split("\0")[:-1]
+        else:
+            yield word
 
 
 def _usage() -> str:
@@ -78,10 +100,16 @@ def _usage() -> str:
     return "usage: python -m tpcav_core STEP … (STEP --help for its options)\n\n" + "\n".join(lines)
 
 
-def _configure_logging(path: str | None) -> None:
+def _configure_logging(step: str, path: str | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    # where the disk is full, a log that cannot be written is not the news
+    logging.raiseExceptions = False
+    logging.basicConfig(format="%(message)s", handlers=handlers, force=True)
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w"))
+        # what is killed can say nothing any more, so it is said before
+        start = f"{step}: if nothing follows, the process was killed (memory, time, os._exit)\n"
+        Path(path).write_text(start, encoding="utf-8")
+        handlers.append(logging.FileHandler(path, mode="a", encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
     logging.captureWarnings(True)

@@ -53,7 +53,7 @@ def _write(tables: list[pa.Table], path: str) -> None:
     )
     with (
         files.atomic(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="none") as writer,
+        pq.ParquetWriter(temporary, schema, compression="none", write_page_checksum=True) as writer,
     ):
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=width)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..concepts import Recipe
 from ..errors import InputError, suggest
+from ..motif_cache import kept
 from ..motif_databases import read_jaspar_database, read_motif_files
 from ..motifs import Motif
 from ..planting import MotifPair, Sites, sample_pair_sites, sample_sites
@@ -166,9 +170,9 @@ def permuted_motif(motif: Motif | MotifPair, rng: np.random.Generator) -> Motif 
     return MotifPair(first, second, motif.spacing, motif.orientation)
 
 
-def read(name: str, definition: Mapping[str, Any], cache: object = None) -> list[Concept]:
+def read(name: str, definition: Mapping[str, Any], cache: Path | None = None) -> list[Concept]:
     """Return the concepts of a set of motifs."""
-    motifs, what = _read_motifs(name, definition)
+    motifs, what = _read_motifs(name, definition, cache)
     labels = [motif.label for motif in motifs]
     chosen = wanted(name, definition, labels, what)
     return [
@@ -178,9 +182,11 @@ def read(name: str, definition: Mapping[str, Any], cache: object = None) -> list
     ]
 
 
-def read_pairs(name: str, definition: Mapping[str, Any], cache: object = None) -> list[Concept]:
+def read_pairs(
+    name: str, definition: Mapping[str, Any], cache: Path | None = None
+) -> list[Concept]:
     """Return the concepts of a set of pairs: every first × second × spacing × orientation."""
-    motifs, what = _read_motifs(name, definition)
+    motifs, what = _read_motifs(name, definition, cache)
     sides = [
         _named(motifs, definition[side], f"concepts.{name}.{side}", what)
         for side in ("first", "second")
@@ -219,16 +225,24 @@ def _named(motifs: Sequence[Motif], patterns: Sequence[str], where: str, what: s
     ]
 
 
-def _read_motifs(name: str, definition: Mapping[str, Any]) -> tuple[list[Motif], str]:
+def _read_motifs(
+    name: str, definition: Mapping[str, Any], cache: Path | None
+) -> tuple[list[Motif], str]:
     if ("jaspar" in definition) == ("file" in definition):
         raise InputError(
             f"concepts.{name}: motifs need either `file` or `jaspar`; give one of the two"
         )
     if "jaspar" in definition:
-        motifs = read_jaspar_database(**definition["jaspar"])
+        chosen = definition["jaspar"]
+        # the package holds the matrices: another version may hold others
+        with suppress(PackageNotFoundError):
+            chosen = {**chosen, "pyjaspar": version("pyjaspar")}
+        motifs = kept(chosen, [], lambda: read_jaspar_database(**definition["jaspar"]), cache)
         return motifs, f"JASPAR ({len(motifs)} motifs)"
     paths = file_list(definition)
-    motifs = read_motif_files(paths, definition["format"])
+    # of several files, names may become part of labels
+    key = [definition["format"], paths if len(paths) > 1 else []]
+    motifs = kept(key, paths, lambda: read_motif_files(paths, definition["format"]), cache)
     return motifs, f"{', '.join(paths)} ({len(motifs)} motifs)"
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from .. import shuffling
 from ..concepts import Recipe
-from ..errors import InputError
+from ..motifs import Motif
 from ..seeds import generator
 from .base import Setting
 from .motifs import MotifConcept, permuted_motif
@@ -48,11 +49,9 @@ def null_motif(concept: MotifConcept, number: int) -> NullMotif:
 
 def can_be_permuted(concept: MotifConcept) -> bool:
     """Return whether a concept's motif has another order of columns; one base repeated has none."""
-    try:
-        permuted_motif(concept.motif, generator(0, "nulls"))
-    except InputError:
-        return False
-    return True
+    motif = concept.motif
+    parts = [motif] if isinstance(motif, Motif) else [motif.first, motif.second]
+    return all(shuffling.can_be_permuted(part) for part in parts)
 
 
 def _fields(concept: MotifConcept) -> dict[str, Any]:

@@ -32,9 +32,10 @@ rule sample:
         threads=THREADS,
         code=code_digest("activations"),
     shell:
-        "python3 -m tpcav_core activations --model {params.model:q} --layer {wildcards.layer:q}"
-        " --threads {params.threads} --genome {input.genome:q} --recipes {input.recipes:q}"
-        " --ids {params.ids:q} --per-variant {params.per_variant} --at-most {params.at_most}"
+        "printf '%s\\0' --recipes {input.recipes:q} --ids {params.ids:q} |"
+        " python3 -m tpcav_core activations @- --model {params.model:q} --layer {wildcards.layer:q}"
+        " --threads {params.threads} --genome {input.genome:q}"
+        " --per-variant {params.per_variant} --at-most {params.at_most}"
         " --output {output:q} --log {log:q}"
 
 

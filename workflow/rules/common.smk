@@ -22,7 +22,7 @@ from tpcav_core.contribution_sets import (
     genomic_targets,
     layer_set,
 )
-from tpcav_core.errors import InputError
+from tpcav_core.errors import InputError, suggest
 from tpcav_core.figures.names import TITLES, figure_names
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory
@@ -86,8 +86,9 @@ EXPLAINED = {
 wildcard_constraints:
     model="|".join(map(re.escape, CONFIG["models"])),
     layer="|".join(map(re.escape, JOBS.all_layers())),
-    chunk="|".join(map(re.escape, ALL_CHUNKS)),
-    batch="|".join(map(re.escape, JOBS.all_batches())),
+    # Snakemake writes a constraint into every pattern: a list of thousands would be read for each job
+    chunk=r"[^/]+-[0-9]+",
+    batch=r"[^/]+",
     control="|".join(map(re.escape, [*JOBS.controls, *POOLS])),
     part="[0-9]{4}",
     target="|".join(map(re.escape, EXPLAINED)),

@@ -88,7 +88,9 @@ rule concepts:
 
 rule catalogue:
     input:
-        recipes=[path for model in MODELS for path in model_recipes(model)],
+        recipes=lambda wildcards: [
+            path for model in MODELS for path in model_recipes(model)
+        ],
     output:
         tsv=f"{RESULTS}/catalogue.tsv",
         parquet=f"{RESULTS}/catalogue.parquet",
@@ -106,11 +108,12 @@ rule catalogue:
     params:
         concepts=as_json(CONFIG["concepts"]),
         control=CONFIG["controls"]["default"],
-        fingerprints=fingerprints(JOBS.concepts),
-        files=catalogue_options(),
+        fingerprints=lambda wildcards: fingerprints(JOBS.concepts),
+        files=lambda wildcards: catalogue_options(),
         cache=CACHE,
         code=code_digest("catalogue"),
     shell:
-        "python3 -m tpcav_core catalogue --concepts {params.concepts:q}"
-        " --default-control {params.control:q} {params.files:q} --cache {params.cache:q}"
+        "printf '%s\\0' --concepts {params.concepts:q} {params.files:q} |"
+        " python3 -m tpcav_core catalogue @- --default-control {params.control:q}"
+        " --cache {params.cache:q}"
         " --output {output.tsv:q} --log {log:q}"

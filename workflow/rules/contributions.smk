@@ -47,12 +47,12 @@ rule contributions:
         threads=THREADS,
         code=code_digest("contributions"),
     shell:
-        "python3 -m tpcav_core contributions --model {params.model:q} --layer {wildcards.layer:q}"
+        "printf '%s\\0' --cavs {input.cavs:q} --concepts {params.concepts:q} |"
+        " python3 -m tpcav_core contributions @- --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --set {params.set:q}"
         " --target {params.target:q} --sampling {params.sampling:q} --seed {params.seed}"
         " --attributions {input.attributions:q} --scaling {input.scaling:q}"
-        " --cavs {input.cavs:q} --concepts {params.concepts:q} --tolerance {params.tolerance}"
-        " {params.force} --output {output:q} --log {log:q}"
+        " --tolerance {params.tolerance} {params.force} --output {output:q} --log {log:q}"
 
 
 rule contribution_files:

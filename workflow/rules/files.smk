@@ -23,8 +23,18 @@ def control_definition(wildcards):
     return JOBS.controls[POOLS.get(name, name)]
 
 
+def known(name, names, what):
+    """Return a name if it is one of those; a file that was asked for may have any."""
+    if name not in names:
+        raise WorkflowError(
+            f"no {what} {name!r} in this configuration{suggest(name, names)}"
+        )
+    return name
+
+
 def chunk_definition(wildcards):
-    name = ALL_CHUNKS[wildcards.chunk][0].set
+    chunk = known(wildcards.chunk, ALL_CHUNKS, "chunk of concepts")
+    name = ALL_CHUNKS[chunk][0].set
     return {"name": name, **JOBS.set_definition(name)}
 
 
@@ -84,7 +94,8 @@ def catalogue_options():
 
 
 def batch_activations(wildcards):
-    chunk, _ = BATCHES[wildcards.model, wildcards.layer][wildcards.batch]
+    batches = BATCHES[wildcards.model, wildcards.layer]
+    chunk, _ = batches[known(wildcards.batch, batches, "concept or batch")]
     return f"{RESULTS}/{wildcards.model}/{wildcards.layer}/activations/{chunk}.parquet"
 
 
@@ -262,22 +273,33 @@ def layer_scores(model, layer):
     ]
 
 
+def summary_parts():
+    """What the summary step reads: (option, what the files are of, files)."""
+    for model in CONFIG["models"]:
+        yield "--planting", [model], planting_files(model)
+    for model, layer in JOBS.places():
+        place = [model, layer]
+        yield "--cavs", place, layer_cavs(*place)
+        yield "--nulls", place, [*random_nulls(*place), *layer_shuffled(*place)]
+        yield "--similarity", place, [similarity_file(*place)]
+        for target, path in zip(JOBS.explained(model), layer_scores(*place)):
+            yield "--scores", [*place, target], [path]
+        for target, path in zip(JOBS.explained(model), method_files(*place)):
+            yield "--methods", [*place, target], [path]
+
+
+def summary_files():
+    return [path for *_, files in summary_parts() for path in files]
+
+
 def summary_options():
     """The files of each model, layer and target, as options of the summary step."""
-    options = []
-    for model in CONFIG["models"]:
-        files = planting_files(model)
-        options += ["--planting", model, *files] if files else []
-    for model, layer in JOBS.places():
-        options += ["--cavs", model, layer, *layer_cavs(model, layer)]
-        nulls = [*random_nulls(model, layer), *layer_shuffled(model, layer)]
-        options += ["--nulls", model, layer, *nulls] if nulls else []
-        options += ["--similarity", model, layer, similarity_file(model, layer)]
-        for target, path in zip(JOBS.explained(model), layer_scores(model, layer)):
-            options += ["--scores", model, layer, target, path]
-        for target, path in zip(JOBS.explained(model), method_files(model, layer)):
-            options += ["--methods", model, layer, target, path]
-    return options
+    return [
+        word
+        for option, names, files in summary_parts()
+        if files
+        for word in (option, *names, *files)
+    ]
 
 
 def similarity_file(model, layer):

@@ -67,7 +67,7 @@ rule methods:
         threads=THREADS,
         code=code_digest("methods"),
     shell:
-        "python3 -m tpcav_core methods --cavs {input.cavs:q} --plain-cavs {input.plain_cavs:q}"
-        " --attributions {input.attributions:q} --scaling {input.scaling:q}"
+        "printf '%s\\0' --cavs {input.cavs:q} --plain-cavs {input.plain_cavs:q} |"
+        " python3 -m tpcav_core methods @- --attributions {input.attributions:q} --scaling {input.scaling:q}"
         " --plain-scaling {input.plain_scaling:q} --components {input.components:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"

@@ -47,7 +47,7 @@ rule report:
         cache=CACHE,
         code=code_digest("report"),
     shell:
-        "python3 -m tpcav_core report --tables {params.tables:q} --catalogue {input.catalogue:q}"
-        " {params.places:q} --config {params.config:q} --inputs {params.files:q}"
+        "printf '%s\\0' {params.places:q} --config {params.config:q} --inputs {params.files:q} |"
+        " python3 -m tpcav_core report @- --tables {params.tables:q} --catalogue {input.catalogue:q}"
         " --benchmarks {params.benchmarks:q} --cache {params.cache:q}"
         " --output {output:q} --log {log:q}"

@@ -5,7 +5,8 @@ def megabytes(base, per_input=0.0):
     """Memory of a job: a base and a multiple of its inputs, more at each attempt."""
 
     def memory(wildcards, input, attempt):
-        return int(attempt * (base + per_input * input.size_mb))
+        # sizes are looked up file by file, which thousands of jobs need not wait for
+        return int(attempt * (base + (per_input * input.size_mb if per_input else 0)))
 
     return memory
 
@@ -55,3 +56,33 @@ def pool_memory(nulls, input, attempt):
         norm=CONFIG["cavs"]["norm"],
     )
     return int(attempt * needed)
+
+
+def missing_devices():
+    """What is wrong with the CUDA devices that jobs of this run ask for by name."""
+    asked = {
+        model: entry["device"]
+        for model, entry in CONFIG["models"].items()
+        if entry["device"].startswith("cuda")
+    }
+    if not asked:
+        return
+    models = {
+        job.wildcards.model for job in workflow.dag.needrun_jobs() if job.resources.get("gpu")
+    }
+    try:
+        from tpcav_core.models import resolve_device
+    except ModuleNotFoundError:
+        return  # torch is in the jobs' environments only
+    for model in sorted(models.intersection(asked)):
+        try:
+            resolve_device(asked[model])
+        except InputError as error:
+            yield f"models.{model}: {error}"
+
+
+# The checks before the run are made on the CPU, wherever that is; of a cluster, only its own nodes
+# know which GPUs they have.
+onstart:
+    for problem in missing_devices() if workflow.local_exec else ():
+        raise WorkflowError(f"configuration, {problem}")

@@ -29,8 +29,8 @@ rule scores:
         seed=SEED,
         code=code_digest("scores"),
     shell:
-        "python3 -m tpcav_core scores --cavs {input.cavs:q} --nulls {input.nulls:q}"
-        " --target {wildcards.target:q} --attributions {input.attributions:q}"
+        "printf '%s\\0' --cavs {input.cavs:q} --nulls {input.nulls:q} |"
+        " python3 -m tpcav_core scores @- --target {wildcards.target:q} --attributions {input.attributions:q}"
         " --control {input.control:q} --seed {params.seed}"
         " --scaling {input.scaling:q} --components {input.components:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"

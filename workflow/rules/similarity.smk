@@ -22,5 +22,6 @@ rule similarity:
         threads=THREADS,
         code=code_digest("similarity"),
     shell:
-        "python3 -m tpcav_core similarity --cavs {input.cavs:q} --threads {params.threads}"
+        "printf '%s\\0' --cavs {input.cavs:q} |"
+        " python3 -m tpcav_core similarity @- --threads {params.threads}"
         " --output {output:q} --log {log:q}"

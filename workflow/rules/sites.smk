@@ -40,9 +40,9 @@ rule sites:
         threads=THREADS,
         code=code_digest("sites"),
     shell:
-        "python3 -m tpcav_core sites --model {params.model:q} --layer {wildcards.layer:q}"
+        "printf '%s\\0' --cavs {input.cavs:q} | python3 -m tpcav_core sites @- --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
         " --sampling {params.sampling:q} --seed {params.seed} --attributions {input.attributions:q}"
-        " --scaling {input.scaling:q} --cavs {input.cavs:q}"
+        " --scaling {input.scaling:q}"
         " --concepts {params.concepts} --regions {params.regions} --tolerance {params.tolerance}"
         " --output {output.parquet:q} --log {log:q}"

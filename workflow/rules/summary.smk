@@ -9,16 +9,7 @@ TABLES = [
 
 rule summary:
     input:
-        cavs=[path for place in JOBS.places() for path in layer_cavs(*place)],
-        scores=[path for place in JOBS.places() for path in layer_scores(*place)],
-        nulls=[
-            path
-            for place in JOBS.places()
-            for path in [*random_nulls(*place), *layer_shuffled(*place)]
-        ],
-        methods=[path for place in JOBS.places() for path in method_files(*place)],
-        similarity=[similarity_file(*place) for place in JOBS.places()],
-        planting=[path for model in CONFIG["models"] for path in planting_files(model)],
+        results=lambda wildcards: summary_files(),
         catalogue=rules.catalogue.output.parquet,
     output:
         [table_file(table, ending) for table in TABLES for ending in ("tsv", "parquet")],
@@ -34,7 +25,7 @@ rule summary:
         runtime=minutes(20),
     params:
         folder=lambda wildcards, output: os.path.dirname(output[0]),
-        files=summary_options(),
+        files=lambda wildcards: summary_options(),
         statistics=as_json(
             {key: STATISTICS[key] for key in ("statistic", "alpha", "minimum_effect")}
         ),
@@ -42,6 +33,7 @@ rule summary:
         sanity="--sanity-checks" if CONFIG["sanity_checks"] else "",
         code=code_digest("summary"),
     shell:
-        "python3 -m tpcav_core summary --catalogue {input.catalogue:q} {params.files:q}"
+        "printf '%s\\0' {params.files:q} |"
+        " python3 -m tpcav_core summary @- --catalogue {input.catalogue:q}"
         " --statistics {params.statistics:q} --inseparable {params.inseparable} {params.sanity}"
         " --output {params.folder:q} --log {log:q}"

@@ -1,0 +1,183 @@
+"""Kill a run at random moments, start it again, and compare the tables with an undisturbed run.
+
+``python -m tests.workflow.killing --moments 20`` does it on a part of the small study of the tests,
+with ``--demo`` on the embedded demo. A moment is drawn anew for each run, from its start to the end
+of the undisturbed one; ``kill -9`` goes to every process of the run at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .conftest import ROOT, Study, _make_study
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run that was killed and started again.
+
+    Attributes:
+        after: seconds after which it was killed.
+        done: files of the jobs that had ended by then.
+        left: files that the next run planned to make.
+        repeated: files of ended jobs that were there, and were planned or made again.
+        parts: temporary files that were left by the kill, and after the second run.
+        refusal: what Snakemake says of the lock.
+    """
+
+    after: float
+    done: int
+    left: int
+    repeated: list[str]
+    parts: tuple[int, int]
+    refusal: str
+
+
+def command(study: Study, *options: str) -> list[str]:
+    start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    place = ["--directory", str(study.folder), "--configfile", str(study.folder / "config.yaml")]
+    return [*start, *place, "--cores", "2", *options]
+
+
+def kill_after(study: Study, seconds: float) -> str:
+    """Run, and kill every process of the run after a time; return what was printed."""
+    log = study.folder / "killed.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command(study),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": ""},
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return log.read_text()
+
+
+def files(study: Study) -> dict[str, tuple[int, int]]:
+    """Return inode and time of every result, without logs, by name: of another file they differ."""
+    found = {}
+    for path in study.folder.glob(f"{study.config['results']}/**/*"):
+        name = path.relative_to(study.folder).as_posix()
+        if path.is_file() and not name.endswith(".part") and "/logs/" not in name:
+            found[name] = (path.stat().st_ino, path.stat().st_mtime_ns)
+    return found
+
+
+def parts(study: Study) -> int:
+    return len(list(study.folder.rglob("*.part")))
+
+
+def outputs(printed: str) -> dict[str, str]:
+    """Return the output files that Snakemake prints, with the number of their job."""
+    found: dict[str, str] = {}
+    here: list[str] = []
+    for line in printed.splitlines():
+        name, _, value = line.strip().partition(": ")
+        if name == "output":
+            here = value.split(", ")
+        elif name == "jobid":
+            found |= dict.fromkeys(here, value)
+    return found
+
+
+def finished_outputs(printed: str) -> set[str]:
+    """Return the outputs of jobs that Snakemake says have ended."""
+    start = "Finished jobid: "
+    ended = {
+        line.removeprefix(start).split()[0]
+        for line in printed.splitlines()
+        if line.startswith(start)
+    }
+    return {path for path, number in outputs(printed).items() if number in ended}
+
+
+def lean(config: dict[str, Any]) -> None:
+    """Leave one model, layer, set and target: every rule still has a job."""
+    del config["models"]["second"], config["concepts"]["boxes"], config["targets"]["anywhere"]
+    config["models"]["small"]["layers"] = ["conv_2"]
+
+
+def kill_and_resume(study: Study, seconds: float) -> Outcome:
+    """Kill a run after some seconds, run it to its end, and see what was made again."""
+    printed = kill_after(study, seconds)
+    done = finished_outputs(printed)
+    before, half = files(study), parts(study)
+    locked = study.snakemake()
+    refusal = next(
+        (line for line in locked.stdout.splitlines() if "cannot be locked" in line), "none"
+    )
+    if refusal != "none":
+        assert "--unlock" in locked.stdout
+        unlocked = study.snakemake("--unlock")
+        assert unlocked.returncode == 0, unlocked.stdout
+        assert files(study) == before
+    plan = study.snakemake("--dry-run")
+    assert plan.returncode == 0, plan.stdout
+    again = study.snakemake()
+    assert again.returncode == 0, again.stdout
+    after = files(study)
+    there = done & set(before)
+    made = {name for name in there if name in after and before[name] != after[name]}
+    repeated = sorted(made | (there & set(outputs(plan.stdout))))
+    left = len(set(outputs(plan.stdout)))
+    assert study.planned() == {}
+    return Outcome(seconds, len(done), left, repeated, (half, parts(study)), refusal)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--demo", action="store_true", help="the embedded demo")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "pristine"
+        if arguments.demo:
+            shutil.copytree(ROOT / "config", base / "config")
+            shutil.copy(base / "config/config.yaml", base / "config.yaml")
+            pristine = Study(base)
+        else:
+            pristine = _make_study(base)
+            pristine.configure(lean)
+        whole = Study(Path(shutil.copytree(base, Path(folder) / "whole")))
+        start = time.perf_counter()
+        result = whole.snakemake()
+        length = time.perf_counter() - start
+        assert result.returncode == 0, result.stdout
+        print(f"undisturbed: {length:.0f} s", flush=True)
+        for number in range(arguments.moments):
+            place = Path(folder) / "killed"
+            study = Study(Path(shutil.copytree(pristine.folder, place)))
+            outcome = kill_and_resume(study, float(rng.uniform(0, length)))
+            same = tables(study) == tables(whole)
+            print(f"{number + 1:3} same tables: {same} {outcome}", flush=True)
+            assert same
+            assert not outcome.repeated
+            shutil.rmtree(place)
+
+
+def tables(study: Study) -> dict[str, bytes]:
+    folder = study.folder / study.config["results"] / "summary"
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+if __name__ == "__main__":
+    main()

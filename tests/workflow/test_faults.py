@@ -1,0 +1,132 @@
+"""A run that is killed, started twice, or finds files it cannot trust: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tpcav_core import provenance
+
+from .conftest import ROOT, Study
+from .killing import kill_and_resume, lean, tables
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def whole(pristine, tmp_path_factory):
+    """One model, layer, set and target, run undisturbed; with the seconds that took."""
+    folder = tmp_path_factory.mktemp("whole") / "study"
+    study = Study(Path(shutil.copytree(pristine.folder, folder)))
+    study.configure(lean)
+    start = time.perf_counter()
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout
+    return study, time.perf_counter() - start
+
+
+# all of it at more moments: python -m tests.workflow.killing --moments 20
+@pytest.mark.parametrize("share", [0.4, 0.75])
+def test_a_killed_run_goes_on_to_the_same_tables(whole, study, share):
+    study.configure(lean)
+    undisturbed, seconds = whole
+    outcome = kill_and_resume(study, share * seconds)
+    assert tables(study) == tables(undisturbed)
+    assert outcome.repeated == []
+    assert outcome.parts[1] == 0
+    assert outcome.done > 0
+    assert "cannot be locked" in outcome.refusal
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(copy):
+    # what a run in progress holds
+    locks = copy.folder / ".snakemake" / "locks"
+    locks.mkdir(exist_ok=True)
+    outputs = [f"{path}\n" for path in (copy.folder / "out").glob("summary/*")]
+    (locks / "0.output.lock").write_text("".join(outputs))
+    copy.configure(lambda config: config["statistics"].update(alpha=0.1))
+    before = copy.summary()
+    result = copy.snakemake()
+    assert result.returncode != 0
+    assert "Directory cannot be locked" in result.stdout
+    assert "--unlock" in result.stdout
+    assert copy.summary() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device that is asked for")
+def test_a_device_that_is_not_there_stops_the_run_before_its_first_job(study):
+    study.configure(lambda config: config["models"]["small"].update(device="cuda"))
+    written = study.refused(["models.small", "device 'cuda'", "set device: auto or cpu"])
+    assert written == []
+
+
+def test_a_device_that_no_job_needs_is_not_asked_for(copy):
+    copy.configure(lambda config: config["models"]["small"].update(device="cuda"))
+    assert copy.planned("out/genome/genome.pt") == {}
+
+
+def test_files_from_the_future_are_no_reason_to_run(copy):
+    ahead = time.time() + 7200
+    for path in (copy.folder / "data").iterdir():
+        os.utime(path, (ahead, ahead))
+    # Snakemake goes by content where a file is small, and by what it wrote down of the last run
+    assert set(copy.planned("--rerun-triggers", "code", "input", "params")) <= {"all"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "older"])
+def test_a_file_that_cannot_be_trusted_is_named_with_the_remedy(copy, damage):
+    path = copy.folder / "out/small/conv_2/cavs/mixed.parquet"
+    content = path.read_bytes()
+    format_now = b'"format": 3'
+    assert content.count(format_now) or damage == "cut"
+    stat = path.stat()
+    changed = content[:200] if damage == "cut" else content.replace(format_now, b'"format": 2')
+    path.write_bytes(changed)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (copy.folder / "out/small/conv_2/similarity.parquet").unlink()
+    result = copy.snakemake("out/small/conv_2/similarity.parquet")
+    assert result.returncode != 0
+    assert "out/small/conv_2/cavs/mixed.parquet: " in result.stdout
+    assert "delete it and run the workflow again" in result.stdout
+    assert "Traceback" not in result.stdout
+    # the remedy works: the job of that one concept, and what follows from it
+    path.unlink()
+    assert copy.planned("out/small/conv_2/similarity.parquet")["cavs"] == 1
+
+
+def test_a_batch_or_chunk_that_is_not_there_is_named(copy):
+    for path in ("small/conv_2/cavs/mixd.parquet", "small/concepts/motif-0000.parquet"):
+        result = copy.snakemake("--dry-run", f"out/{path}")
+        assert result.returncode != 0
+        assert "in this configuration; did you mean" in result.stdout
+
+
+def test_editing_a_module_reruns_its_own_steps(copy, tmp_path):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("Snakefile", "workflow", "profiles", "tpcav_core", "config"):
+        source = ROOT / name
+        (shutil.copy if source.is_file() else shutil.copytree)(source, checkout / name)
+    command = Study(copy.folder)
+
+    def planned() -> dict[str, int]:
+        return command.planned(snakefile=checkout / "Snakefile")
+
+    assert planned() == {}
+    expected = {
+        "commands/similarity.py": {"similarity", "summary", "report", "all"},
+        "significance.py": {"summary", "report", "all"},
+        "deeplift/rules.py": {"attributions", "scores", "probe", "summary", "report", "all"},
+    }
+    for file, rules in expected.items():
+        path = checkout / "tpcav_core" / file
+        text = path.read_text()
+        path.write_text(text + "\n# edited\n")
+        assert set(planned()) == rules, file
+        path.write_text(text)
+    assert provenance.code_digest("similarity")
