@@ -93,7 +93,7 @@ class OwnDirections(NamedTuple):
         """
         own = self.directions[rows].astype(float)
         std = self.scaling.std.astype(float)
-        along = np.einsum("nd,nd->n", multipliers * std, own)
+        along = np.einsum("ij,ij->i", multipliers * std, own)
         return np.asarray(along[:, None] * own / std)
 
 

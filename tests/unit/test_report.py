@@ -432,7 +432,7 @@ VARIANCE = pd.DataFrame(
 
 
 def site_table(concept="c0", contributions="0.5,-1,0"):
-    details = {"completeness_error": 0.01, "shown_start": 7, "sequence": "ACN"}
+    details = {"completeness_error": 0.01, "shown_start": 7, "sequence": "GTN"}
     shown = contributions is not None
     regions = [("chr<1>:0-9", -2.0), ("chr<1>:20-29", 1.0)]
     rows = [
@@ -451,7 +451,7 @@ def test_regions_are_kept_by_concept_with_their_bases():
     assert (first["region"], first["score"], second["score"]) == ("chr<1>:0-9", -2, 1)
     # whole numbers of the largest contribution, which is kept
     assert first["heights"] == [100, -200, 0]
-    assert (first["largest"], first["start"], first["sequence"]) == (1, 7, "ACN")
+    assert (first["largest"], first["start"], first["sequence"]) == (1, 7, "GTN")
     assert found["followed"] == 1
     assert found["error"] == rounded(0.01 / 1.5)
 
