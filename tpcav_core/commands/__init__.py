@@ -40,6 +40,7 @@ STEPS = {
     "summary": "join everything into the result tables",
     "report": "show the result tables as one HTML file",
     "show": "print the result tables",
+    "profile": "write a Snakemake profile for a Slurm cluster",
 }
 log = logging.getLogger("tpcav_core")
 

@@ -154,11 +154,6 @@ def target_options(wildcards):
     return CONFIG["targets"][EXPLAINED[wildcards.target][0]]
 
 
-def gpu(wildcards):
-    """GPUs a step that runs the model asks for."""
-    return 0 if CONFIG["models"][wildcards.model]["device"] == "cpu" else 1
-
-
 def cav_classifier():
     """The classifier of the CAVs as an option of their step."""
     chosen = CONFIG["cavs"]

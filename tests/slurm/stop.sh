@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Stop what start.sh started, and only that: jobs, daemons (by their pid files), links in /etc/slurm.
+# usage: stop.sh FOLDER
+run=$1
+if [ "$(readlink /etc/slurm/slurm.conf)" = "$run/slurm.conf" ]; then
+  timeout 10 scancel --user=root 2>/dev/null
+  for _ in $(seq 1 20); do
+    [ -z "$(timeout 5 squeue -h -t running,completing 2>/dev/null)" ] && break
+    sleep 0.5
+  done
+fi
+for name in slurmd-n1 slurmd-n2 slurmctld munged; do
+  pid=$(cat "$run/$name.pid" 2>/dev/null) || continue
+  kill "$pid" 2>/dev/null
+  for _ in $(seq 1 40); do
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.25
+  done
+  kill -9 "$pid" 2>/dev/null
+  rm -f "$run/$name.pid"
+done
+for file in slurm.conf gres.conf; do
+  if [ "$(readlink "/etc/slurm/$file")" = "$run/$file" ]; then rm -f "/etc/slurm/$file"; fi
+done
+exit 0
