@@ -20,6 +20,7 @@ SETTINGS: dict[str, object] = {
     "max-jobs-per-timespan": "10/10s",
     "slurm-init-seconds-before-status-checks": 30,
     "slurm-status-command": "squeue",
+    "slurm-status-attempts": 30,
     "retries": 2,
     "keep-going": True,
     "latency-wait": 60,
