@@ -47,7 +47,7 @@ rule cavs:
     threads: 1
     resources:
         mem_mb=cav_memory,
-        runtime=minutes(60),
+        runtime=cav_minutes,
         in_turn=in_turn,
     params:
         ids=lambda wildcards: ids(batch_concepts(wildcards)),
@@ -84,7 +84,7 @@ rule shuffled:
     threads: 1
     resources:
         mem_mb=shuffled_memory,
-        runtime=minutes(60),
+        runtime=cav_minutes,
         in_turn=in_turn,
     params:
         ids=lambda wildcards: ids(batch_concepts(wildcards)),

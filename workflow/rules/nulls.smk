@@ -22,7 +22,7 @@ rule nulls:
     threads: 1
     resources:
         mem_mb=null_memory,
-        runtime=minutes(60),
+        runtime=null_minutes,
         in_turn=in_turn,
     params:
         first=lambda wildcards: NULL_PARTS[wildcards.part][0],

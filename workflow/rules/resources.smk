@@ -5,8 +5,10 @@ resource_scopes:
     in_turn="local",
 
 
-# Snakemake runs in every job that a cluster starts, beside the step itself
+# no step needs less, MB
 MEMORY_FLOOR = 500
+# a job of a cluster runs two Snakemakes around its step, each of 170 to 200 MB
+MEMORY_BESIDE = 400
 GPU_HERE = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
@@ -14,28 +16,27 @@ def megabytes(base, per_input=0.0):
     """Memory of a job: a base and a multiple of its inputs, more at each attempt."""
 
     def memory(wildcards, input, attempt):
-        return at_least(attempt * (base + per_input * input.size_mb))
+        return asked(attempt * (base + per_input * input.size_mb))
 
     return memory
 
 
-def at_least(needed):
-    return int(max(MEMORY_FLOOR, needed))
+def asked(needed):
+    return int(max(MEMORY_FLOOR, needed)) + (0 if on_this_machine() else MEMORY_BESIDE)
 
 
 def cav_memory(wildcards, input, attempt):
     """Memory of a CAV job, from the numbers of examples and features it works on."""
     with open(input.preflight) as table:
         row = next(csv.DictReader(table, delimiter="\t"))
-    concepts = BATCHES[wildcards.model, wildcards.layer][wildcards.batch][1]
     needed = cav_job_memory(
         CONFIG["examples"]["per_concept"],
         int(row["d"]),
         replicates=CONFIG["controls"]["replicates"],
-        variants=sum(len(concept.variants) for concept in concepts),
+        variants=batch_variants(wildcards),
         norm=CONFIG["cavs"]["norm"],
     )
-    return at_least(attempt * needed)
+    return asked(attempt * needed)
 
 
 def minutes(base):
@@ -45,16 +46,33 @@ def minutes(base):
     return runtime
 
 
+# Seconds to a minute or two for a CAV, by features and classifier. A group asks for the time of all
+# its members, so an hour for each would keep it waiting.
+def cav_minutes(wildcards, attempt):
+    return attempt * (5 + 2 * batch_variants(wildcards))
+
+
+def null_minutes(wildcards, attempt):
+    return attempt * (10 + part_nulls(wildcards) // 5)
+
+
 def null_memory(wildcards, input, attempt):
-    """Memory of a job that trains random nulls, as many of each size."""
-    nulls = NULL_PARTS[wildcards.part][1] * len(study_sizes(CONFIG))
-    return pool_memory(nulls, input, attempt)
+    """Memory of a job that trains random nulls."""
+    return pool_memory(part_nulls(wildcards), input, attempt)
 
 
 def shuffled_memory(wildcards, input, attempt):
     """Memory of a job that trains on shuffled labels."""
-    variants = sum(len(concept.variants) for concept in batch_concepts(wildcards))
-    return pool_memory(variants, input, attempt)
+    return pool_memory(batch_variants(wildcards), input, attempt)
+
+
+def part_nulls(wildcards):
+    """Nulls of a part, as many of each size."""
+    return NULL_PARTS[wildcards.part][1] * len(study_sizes(CONFIG))
+
+
+def batch_variants(wildcards):
+    return sum(len(concept.variants) for concept in batch_concepts(wildcards))
 
 
 def pool_memory(nulls, input, attempt):
@@ -67,7 +85,7 @@ def pool_memory(nulls, input, attempt):
         nulls=nulls,
         norm=CONFIG["cavs"]["norm"],
     )
-    return at_least(attempt * needed)
+    return asked(attempt * needed)
 
 
 def on_this_machine():
