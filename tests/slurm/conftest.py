@@ -108,7 +108,7 @@ def _megabytes(text: str) -> int:
     return int(float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]]) if text[-1:] in "MG" else int(text)
 
 
-def until(ready: Callable[[], object], what: str, seconds: float = 120) -> None:
+def until(ready: Callable[[], object], what: str, seconds: float = 300) -> None:
     """Wait for something; fail with its name."""
     end = time.monotonic() + seconds
     while not ready():
@@ -197,7 +197,7 @@ class Run:
         found = re.search(r"SLURM run ID: (\S+)", self.text)
         return found[1] if found else ""
 
-    def sees(self, ready: Callable[[], object], what: str, seconds: float = 120) -> None:
+    def sees(self, ready: Callable[[], object], what: str, seconds: float = 300) -> None:
         """Wait for something that happens while it runs."""
 
         def ready_or_over() -> object:
@@ -211,7 +211,7 @@ class Run:
         self.process.kill()
         self.process.wait()
 
-    def succeeds(self, seconds: float = 300) -> None:
+    def succeeds(self, seconds: float = 600) -> None:
         """Wait for its end."""
         try:
             assert self.process.wait(seconds) == 0, self.text[-6000:]

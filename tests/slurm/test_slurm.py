@@ -44,7 +44,7 @@ def test_from_genome_to_scores_through_failures(slurm, submit, study, finished):
     tries = [job for job in slurm.jobs("preflight") if job.state != "PENDING"]
     assert [(job.state, job.memory) for job in tries] == [("FAILED", 150), ("COMPLETED", 4000)]
 
-    first.sees(lambda: running(slurm, "components"), "components runs", 180)
+    first.sees(lambda: running(slurm, "components"), "components runs")
     first.kill()
     # what docs/running.md says: end its jobs, unlock, start again
     slurm.call("scancel", f"--jobname={first.id}")
@@ -97,7 +97,7 @@ def test_groups_and_partitions_of_a_site(slurm, submit, copy, finished, tmp_path
         Path(copy.folder / target).unlink()
     run = submit(copy, "--profile", "slurm", targets=targets, **env)
 
-    run.sees(lambda: running(slurm, "cavs"), "CAV jobs run", 180)
+    run.sees(lambda: running(slurm, "cavs"), "CAV jobs run")
     node = running(slurm, "cavs")[0].node
     slurm.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     lost = [job.id for job in slurm.jobs() if job.restarts]
