@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tpcav_core import devices
+from tpcav_core.hardware import has_gpu
 
 HOLD = """
 import sys
@@ -57,3 +58,11 @@ def test_a_process_keeps_its_device(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "_held", {})
     names = ["a", "b"]
     assert [devices.free_device(names, tmp_path) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_gpu_is_told_by_its_device_file(tmp_path):
+    # a driver alone is not a GPU
+    (tmp_path / "nvidiactl").touch()
+    assert not has_gpu(tmp_path)
+    (tmp_path / "nvidia0").touch()
+    assert has_gpu(tmp_path)

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from tpcav_core.config import checked
 from tpcav_core.contribution_sets import contribution_places, layer_set
 from tpcav_core.errors import InputError
+from tpcav_core.hardware import has_gpu
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory
 from tpcav_core.null_sets import null_controls, null_parts, study_sizes

@@ -9,7 +9,6 @@ resource_scopes:
 MEMORY_FLOOR = 500
 # a job of a cluster runs two Snakemakes around its step, each of 170 to 200 MB
 MEMORY_BESIDE = 400
-GPU_HERE = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
 def megabytes(base, per_input=0.0):
@@ -97,7 +96,7 @@ def on_this_machine():
 def gpu(wildcards):
     """GPUs a step that runs the model asks for."""
     device = CONFIG["models"][wildcards.model]["device"]
-    if device == "cpu" or (device == "auto" and on_this_machine() and not GPU_HERE):
+    if device == "cpu" or (device == "auto" and on_this_machine() and not has_gpu()):
         return 0
     return 1
 
