@@ -9,16 +9,24 @@ if [ "$(readlink /etc/slurm/slurm.conf)" = "$run/slurm.conf" ]; then
     sleep 0.5
   done
 fi
-for name in slurmd-n1 slurmd-n2 slurmctld munged; do
-  pid=$(cat "$run/$name.pid" 2>/dev/null) || continue
-  kill "$pid" 2>/dev/null
-  for _ in $(seq 1 40); do
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.25
+# a number in an old pid file may be another program's by now
+runs() { [ "$(cat "/proc/$2/comm" 2>/dev/null)" = "${1%-n?}" ]; }
+stop() {
+  for name in "$@"; do
+    pid=$(cat "$run/$name.pid" 2>/dev/null) && runs "$name" "$pid" && kill "$pid"
   done
-  kill -9 "$pid" 2>/dev/null
-  rm -f "$run/$name.pid"
-done
+  for name in "$@"; do
+    pid=$(cat "$run/$name.pid" 2>/dev/null) || continue
+    for _ in $(seq 1 40); do
+      runs "$name" "$pid" || break
+      sleep 0.25
+    done
+    if runs "$name" "$pid"; then kill -9 "$pid"; fi
+    rm -f "$run/$name.pid"
+  done
+}
+stop slurmd-n1 slurmd-n2 slurmctld
+stop munged
 for file in slurm.conf gres.conf; do
   if [ "$(readlink "/etc/slurm/$file")" = "$run/$file" ]; then rm -f "/etc/slurm/$file"; fi
 done
