@@ -6,7 +6,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist works
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-fast check docs bench clean
+.PHONY: demo test test-fast check docs bench slurm-profile clean
 
 demo: .venv/ready ## run the embedded demo and print its result
 	$(BIN)/snakemake --cores $(CORES)
@@ -31,6 +31,16 @@ docs: .venv/ready-dev ## the documentation as a site: build/docs/index.html
 
 bench: .venv/ready-dev ## measured against the published package, see benchmarks/README.md
 	$(BIN)/python -m benchmarks.run
+
+# values travel as environment variables: nothing in them is read as shell
+slurm-profile: export SLURM_PROFILE_PARTITION := $(value PARTITION)
+slurm-profile: export SLURM_PROFILE_ACCOUNT := $(value ACCOUNT)
+slurm-profile: export SLURM_PROFILE_GPU_PARTITION := $(value GPU_PARTITION)
+slurm-profile: .venv/ready ## PARTITION=… ACCOUNT=… GPU_PARTITION=…: for `snakemake --profile slurm`
+	$(PIP) --editable '.[slurm]'
+	@$(BIN)/python -m tpcav_core profile --partition "$$SLURM_PROFILE_PARTITION" \
+	  --account "$$SLURM_PROFILE_ACCOUNT" --gpu-partition "$$SLURM_PROFILE_GPU_PARTITION" \
+	  $(if $(OVERWRITE),--overwrite)
 
 # torch comes first and by itself: left to a range, pip may fetch a build of several GB
 .venv/ready: pyproject.toml constraints.txt

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .devices import free_device
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
 from .layer_checks import LayerCheck, LayerInfo, check_layer, list_layers
@@ -244,6 +245,8 @@ def _lower_precision(model: nn.Module, dtype: torch.dtype) -> None:
 def resolve_device(device: str) -> torch.device:
     """Return the device for ``auto`` (CUDA when available, else CPU), ``cpu``, ``cuda[:N]``.
 
+    Of several CUDA devices, ``auto`` and ``cuda`` take one that no other job of this machine holds.
+
     Raises:
         InputError: not one of these, or a CUDA device that is not there.
     """
@@ -251,6 +254,9 @@ def resolve_device(device: str) -> torch.device:
     if not match:
         raise InputError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
     count = torch.cuda.device_count() if device != "cpu" and torch.cuda.is_available() else 0
+    if device in ("auto", "cuda") and count > 1:
+        names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
+        return torch.device("cuda", free_device(names))
     if device == "auto":
         return torch.device("cuda" if count else "cpu")
     if device != "cpu" and int(match[1] or 0) >= count:

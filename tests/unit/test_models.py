@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -497,8 +498,12 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InputError, match="expected auto, cpu, cuda or cuda:N"):
             resolve_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert resolve_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Mock(uuid=f"u{index}"))
+    monkeypatch.setattr("tpcav_core.models.free_device", lambda names: names.index("u1"))
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:1")
     assert resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(InputError, match="'cuda:2': PyTorch sees 2"):
         resolve_device("cuda:2")

@@ -44,6 +44,7 @@ STEPS = {
     "figures": "draw the main figures as SVG and PDF",
     "report": "show the result tables as one HTML file",
     "show": "print the result tables",
+    "profile": "write a Snakemake profile for a Slurm cluster",
 }
 log = logging.getLogger("tpcav_core")
 

@@ -40,12 +40,15 @@ rule cavs:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/cavs/{{batch}}.tsv"
     # a chunk's activations are used up, and removed, before the next are made
     priority: 1
+    group:
+        cav_group
     conda:
         "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=cav_memory,
-        runtime=minutes(60),
+        runtime=cav_minutes,
+        in_turn=in_turn,
     params:
         ids=lambda wildcards: ids(batch_concepts(wildcards)),
         fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),
@@ -74,12 +77,15 @@ rule shuffled:
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/shuffled/{{batch}}.tsv"
     priority: 1
+    group:
+        cav_group
     conda:
         "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=shuffled_memory,
-        runtime=minutes(60),
+        runtime=cav_minutes,
+        in_turn=in_turn,
     params:
         ids=lambda wildcards: ids(batch_concepts(wildcards)),
         fingerprints=lambda wildcards: fingerprints(batch_concepts(wildcards)),

@@ -24,6 +24,7 @@ from tpcav_core.contribution_sets import (
 )
 from tpcav_core.errors import InputError, suggest
 from tpcav_core.figures.names import TITLES, figure_names
+from tpcav_core.hardware import has_gpu
 from tpcav_core.jobs import Jobs
 from tpcav_core.memory import cav_job_memory, null_job_memory
 from tpcav_core.null_sets import null_controls, null_parts, study_sizes
@@ -175,11 +176,6 @@ def output_files(wildcards):
 def target_options(wildcards):
     """The section of the configuration that a target is of, whatever output is explained."""
     return CONFIG["targets"][EXPLAINED[wildcards.target][0]]
-
-
-def gpu(wildcards):
-    """GPUs a step that runs the model asks for."""
-    return 0 if CONFIG["models"][wildcards.model]["device"] == "cpu" else 1
 
 
 def cav_classifier():

@@ -15,12 +15,15 @@ rule nulls:
         f"{RESULTS}/logs/{{model}}/{{layer}}/nulls/{{control}}-{{part}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/nulls/{{control}}-{{part}}.tsv"
+    group:
+        null_group
     conda:
         "../envs/numpy.yaml"
     threads: 1
     resources:
         mem_mb=null_memory,
-        runtime=minutes(60),
+        runtime=null_minutes,
+        in_turn=in_turn,
     params:
         first=lambda wildcards: NULL_PARTS[wildcards.part][0],
         number=lambda wildcards: NULL_PARTS[wildcards.part][1],
