@@ -68,7 +68,9 @@ def missing_devices():
     if not asked:
         return
     models = {
-        job.wildcards.model for job in workflow.dag.needrun_jobs() if job.resources.get("gpu")
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if job.resources.get("gpu")
     }
     try:
         from tpcav_core.models import resolve_device
