@@ -2,7 +2,7 @@
 
 ``python -m tests.workflow.killing --moments 20`` does it on a part of the small study of the tests,
 with ``--demo`` on the embedded demo. A moment is drawn anew for each run: some seconds after some
-number of jobs, whatever else the machine does. ``kill -9`` goes to every process of the run at once.
+number of jobs have ended. ``kill -9`` goes to every process of the run at once.
 """
 
 from __future__ import annotations
