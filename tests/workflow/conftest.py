@@ -86,7 +86,7 @@ class Study:
 
     def planned(self, *options: str, snakefile: Path = ROOT / "Snakefile") -> dict[str, int]:
         """Return the number of jobs by rule that a dry run announces."""
-        done = self.snakemake("--dry-run", "--quiet", "host", *options, snakefile=snakefile)
+        done = self.snakemake("--dry-run", *options, "--quiet", "host", snakefile=snakefile)
         assert done.returncode == 0, done.stdout
         if "Job stats:" not in done.stdout:
             return {}

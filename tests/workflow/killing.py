@@ -1,8 +1,8 @@
 """Kill a run at random moments, start it again, and compare the tables with an undisturbed run.
 
 ``python -m tests.workflow.killing --moments 20`` does it on a part of the small study of the tests,
-with ``--demo`` on the embedded demo. A moment is drawn anew for each run, from its start to the end
-of the undisturbed one; ``kill -9`` goes to every process of the run at once.
+with ``--demo`` on the embedded demo. A moment is drawn anew for each run: some seconds after some
+number of jobs have ended. ``kill -9`` goes to every process of the run at once.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ import numpy as np
 
 from .conftest import ROOT, Study, _make_study
 
+#: what Snakemake prints when a job has ended
+ENDED = "Finished jobid: "
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a run that was killed and started again.
 
     Attributes:
-        after: seconds after which it was killed.
+        after: number of jobs after which it was killed, and seconds after the last of them.
         done: files of the jobs that had ended by then.
         left: files that the next run planned to make.
         repeated: files of ended jobs that were there, and were planned or made again.
@@ -37,7 +40,7 @@ class Outcome:
         refusal: what Snakemake says of the lock.
     """
 
-    after: float
+    after: tuple[int, float]
     done: int
     left: int
     repeated: list[str]
@@ -51,8 +54,12 @@ def command(study: Study, *options: str) -> list[str]:
     return [*start, *place, "--cores", "2", *options]
 
 
-def kill_after(study: Study, seconds: float) -> str:
-    """Run, and kill every process of the run after a time; return what was printed."""
+def kill_after(study: Study, jobs: int, seconds: float) -> str:
+    """Run, and kill every process of the run some time after a number of jobs have ended.
+
+    Returns:
+        what the run printed.
+    """
     log = study.folder / "killed.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -62,6 +69,8 @@ def kill_after(study: Study, seconds: float) -> str:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": ""},
         )
+        while process.poll() is None and log.read_text().count(ENDED) < jobs:
+            time.sleep(0.05)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -99,11 +108,10 @@ def outputs(printed: str) -> dict[str, str]:
 
 def finished_outputs(printed: str) -> set[str]:
     """Return the outputs of jobs that Snakemake says have ended."""
-    start = "Finished jobid: "
     ended = {
-        line.removeprefix(start).split()[0]
+        line.removeprefix(ENDED).split()[0]
         for line in printed.splitlines()
-        if line.startswith(start)
+        if line.startswith(ENDED)
     }
     return {path for path, number in outputs(printed).items() if number in ended}
 
@@ -114,9 +122,9 @@ def lean(config: dict[str, Any]) -> None:
     config["models"]["small"]["layers"] = ["conv_2"]
 
 
-def kill_and_resume(study: Study, seconds: float) -> Outcome:
-    """Kill a run after some seconds, run it to its end, and see what was made again."""
-    printed = kill_after(study, seconds)
+def kill_and_resume(study: Study, jobs: int, seconds: float) -> Outcome:
+    """Kill a run at a moment, run it to its end, and see what was made again."""
+    printed = kill_after(study, jobs, seconds)
     done = finished_outputs(printed)
     before, half = files(study), parts(study)
     locked = study.snakemake()
@@ -138,7 +146,7 @@ def kill_and_resume(study: Study, seconds: float) -> Outcome:
     repeated = sorted(made | (there & set(outputs(plan.stdout))))
     left = len(set(outputs(plan.stdout)))
     assert study.planned() == {}
-    return Outcome(seconds, len(done), left, repeated, (half, parts(study)), refusal)
+    return Outcome((jobs, seconds), len(done), left, repeated, (half, parts(study)), refusal)
 
 
 def main() -> None:
@@ -158,15 +166,16 @@ def main() -> None:
             pristine = _make_study(base)
             pristine.configure(lean)
         whole = Study(Path(shutil.copytree(base, Path(folder) / "whole")))
-        start = time.perf_counter()
         result = whole.snakemake()
-        length = time.perf_counter() - start
         assert result.returncode == 0, result.stdout
-        print(f"undisturbed: {length:.0f} s", flush=True)
+        total = result.stdout.count(ENDED)
+        print(f"undisturbed: {total} jobs", flush=True)
         for number in range(arguments.moments):
             place = Path(folder) / "killed"
             study = Study(Path(shutil.copytree(pristine.folder, place)))
-            outcome = kill_and_resume(study, float(rng.uniform(0, length)))
+            # the last job makes nothing
+            moment = int(rng.integers(0, total - 1)), float(rng.uniform(0, 3))
+            outcome = kill_and_resume(study, *moment)
             same = tables(study) == tables(whole)
             print(f"{number + 1:3} same tables: {same} {outcome}", flush=True)
             assert same
