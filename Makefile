@@ -1,8 +1,10 @@
 # Two commands: `make demo` and `make test`. Both make .venv with the locked dependencies first.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
-# a test process per core: more threads in each would wait for one another
-PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal
+# a test process per core and one for what waits (for a Slurm, for a start of Python); more threads in
+# each would wait for one another
+WORKERS ?= $(shell expr $(CORES) + 1)
+PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 

@@ -32,6 +32,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that mostly wait, for a real Slurm, first: all others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+
+
 WINDOW = 64
 NETWORK = '''
 """A convolutional network for 64 bp."""
