@@ -26,14 +26,16 @@ def main() -> None:
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-        page = browser.new_page(viewport={"width": 1100, "height": arguments.height})
+        page = browser.new_page(viewport={"width": 1280, "height": arguments.height})
         page.goto(arguments.page.resolve().as_uri())
         page.wait_for_selector("html[data-ready]")
         if arguments.place:
             for name in ("#place", "#sites-place"):
                 page.select_option(name, label=arguments.place)
         # the bar at the top would lie over a section that is longer than the window
-        page.add_style_tag(content=".top { position: static !important; }")
+        page.add_style_tag(
+            content=".top { position: static !important; } html { scroll-padding: 0 !important; }"
+        )
         section = page.locator(f"#{arguments.section}")
         section.scroll_into_view_if_needed()
         page.evaluate(f"document.getElementById('{arguments.section}').scrollIntoView()")

@@ -364,6 +364,21 @@ def big(concepts, variants, targets):
     return table, pd.concat(nulls, ignore_index=True)
 
 
+def many_sites(concepts):
+    """Three regions of each concept, a hundred bases of those of the first thirty."""
+    rng = np.random.default_rng(3)
+    bases = ",".join(f"{value:.4g}" for value in rng.normal(size=100))
+    table = pd.DataFrame({"concept": np.repeat([f"c{i}" for i in range(concepts)], 3)})
+    table = table.assign(variant="4", region="chr20:1000000-1001024", strand="+", score=1.0)
+    followed = np.arange(len(table)) < 90
+    return table.assign(
+        contributions=np.where(followed, bases, None),
+        completeness_error=np.where(followed, 0.01, np.nan),
+        shown_start=1_000_000,
+        sequence="ACGT" * 25,
+    )
+
+
 @pytest.mark.parametrize(
     ("n", "variants", "targets", "most"),
     [(637, ("4", "8", "16"), ("a", "b"), 8e6), (2000, ("4",), ("a",), 8e6)],
@@ -381,6 +396,7 @@ def test_many_concepts_make_a_small_page_in_good_time(n, variants, targets, most
             table,
             tables={"null_values": nulls},
             similarity={("m", "l"): frame},
+            sites={("m", "l", target): many_sites(n) for target in targets},
             logos={f"c{i}": [50] * 48 for i in range(n)},
         )
     )
