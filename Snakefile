@@ -16,6 +16,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/files.smk"
+include: "workflow/rules/layer_files.smk"
 include: "workflow/rules/shown.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/demo.smk"

@@ -76,6 +76,7 @@ class Jobs:
             check_fit(concepts, entry["window"], model)
             for layer in jobs.layers(model):
                 jobs.layer_concepts(model, layer)
+                jobs._check_basis(model, layer)
         return jobs
 
     def model(self, model: str) -> dict[str, Any]:
@@ -176,6 +177,13 @@ class Jobs:
                     f"configuration, models.{model}.layers: a layer is listed twice; list it once,"
                     " with the concepts of both"
                 )
+
+    def _check_basis(self, model: str, layer: str) -> None:
+        if self.config["basis"]["fit_on"] == "controls" and not self.used_controls(model, layer):
+            raise InputError(
+                f"configuration, basis.fit_on: layer {layer!r} of {model!r} has no shared control,"
+                " since all its concepts have controls of their own; fit on concepts"
+            )
 
     def _check_genome(self) -> None:
         if self.config["genome"] is not None:

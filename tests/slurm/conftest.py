@@ -18,6 +18,8 @@ from typing import IO
 import pytest
 from filelock import FileLock
 
+from ..debian import install
+
 # fixtures of the small study
 from ..workflow.conftest import ROOT, Study, copy, finished, pristine, study  # noqa: F401
 
@@ -146,23 +148,14 @@ def _install() -> None:
         pytest.skip("Slurm's daemons need root to start jobs; run as root, in a container")
     if not missing:
         return
-    if Path("/run/systemd/system").exists() or shutil.which("apt-get") is None:
+    if Path("/run/systemd/system").exists():
         pytest.skip(
-            f"no {', '.join(missing)}; install {' '.join(PACKAGES)} (not done here: a machine with"
-            " systemd would start them as services, one without apt-get has other packages)"
+            f"no {', '.join(missing)}; install {' '.join(PACKAGES)} (not done here, where systemd"
+            " would start them as services)"
         )
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]
-    for command in (install, ["apt-get", "update"], install):
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            check=False,
-        )
-        if command is install and done.returncode == 0:
-            return
-    pytest.skip(f"could not install {' '.join(PACKAGES)}: {done.stderr.strip()[-300:]}")
+    reason = install(PACKAGES)
+    if reason:
+        pytest.skip(f"no {', '.join(missing)}; {reason}")
 
 
 class Run:

@@ -282,7 +282,8 @@ def test_what_is_left_out_gets_the_default_of_the_schema():
         given = next(iter(SMALL[section].values()))
         assert {**expected, **given} | {"layers": None} == entry | {"layers": None}
     assert result["models"]["m"]["layers"] == ["a", {"name": "b", "concepts": []}]
-    assert result["basis"] == {"components": "full", "samples_per_concept": 10, "max_samples": 2500}
+    basis = {"components": "full", "fit_on": "concepts", "samples_per_concept": 10}
+    assert result["basis"] == {**basis, "max_samples": 2500}
 
 
 def test_every_default_is_valid_and_every_key_described():

@@ -10,28 +10,39 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ..debian import install
 from .conftest import Study
 from .contract import read
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = os.environ.get("TPCAV_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; on Debian: apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 #: where screenshots go that are to be looked at
 SHOTS = os.environ.get("TPCAV_SCREENSHOTS")
 WIDTHS = {1280: 900, 768: 1000, 390: 844}
 
 
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("TPCAV_CHROMIUM"), *map(shutil.which, names)
+    return next(filter(None, found), None)
+
+
 @pytest.fixture(scope="module")
-def browser():
+def chromium() -> str:
+    """The browser, installed where it is missing."""
+    reason = None if find_chromium() else install(["chromium"])
+    found = find_chromium()
+    if found is None:
+        pytest.skip(f"no Chromium; {reason}, or name one in TPCAV_CHROMIUM")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
     with playwright.sync_playwright() as started:
         # where tests run as root Chromium starts without its sandbox only
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        running = started.chromium.launch(executable_path=CHROMIUM, args=options)
+        running = started.chromium.launch(executable_path=chromium, args=options)
         yield running
         running.close()
 

@@ -286,6 +286,31 @@ def test_another_motif_makes_no_other_recipes_than_those_of_its_chunks(
     assert recipes == [f"output: out/small/concepts/{chunk}.parquet" for chunk in new]
 
 
+def test_with_a_basis_of_the_controls_another_motif_leaves_all_others_as_they_are(copy):
+    copy.configure(lambda config: config["basis"].update(fit_on="controls"))
+    # as if it had been so from the start: only what follows from the change below is looked at
+    result = copy.snakemake("--touch", "--quiet", "all")
+    assert result.returncode == 0, result.stdout
+    assert copy.planned() == {}
+    path = copy.folder / "motifs.meme"
+    path.write_text(path.read_text() + MORE)
+    assert copy.planned() == {
+        # the motif and its permutation, each in a chunk of its own
+        "concepts": 2,
+        "planting": 2,
+        "activations": 2,
+        "cavs": 2,
+        "catalogue": 1,
+        "similarity": 1,
+        "scores": 2,
+        "sites": 2,
+        "summary": 1,
+        "figures": 1,
+        "report": 1,
+        "all": 1,
+    }
+
+
 @pytest.fixture(scope="module")
 def checked_twice(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """One model and one layer, with sanity checks and other methods; do not change it."""

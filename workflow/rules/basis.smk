@@ -4,7 +4,7 @@
 
 rule sample:
     input:
-        recipes=lambda wildcards: layer_recipes(wildcards.model, wildcards.layer),
+        recipes=sampled_recipes,
         genome=genome_file,
         model=model_files,
         preflight=rules.preflight.output.tsv,
@@ -23,11 +23,12 @@ rule sample:
         gpu=gpu,
     params:
         model=model_json,
-        ids=lambda wildcards: [
-            *JOBS.used_controls(wildcards.model, wildcards.layer),
-            *ids(JOBS.layer_concepts(wildcards.model, wildcards.layer)),
-        ],
-        per_variant=CONFIG["basis"]["samples_per_concept"],
+        ids=sampled_ids,
+        per_variant=(
+            CONFIG["basis"]["samples_per_concept"]
+            if FIT_ON_CONCEPTS
+            else CONFIG["examples"]["per_concept"]
+        ),
         at_most=CONFIG["basis"]["max_samples"],
         threads=THREADS,
         code=code_digest("activations"),

@@ -71,6 +71,7 @@ SPLIT = {
 }
 THREADS = CONFIG["jobs"]["threads"]
 STATISTICS = CONFIG["statistics"]
+FIT_ON_CONCEPTS = CONFIG["basis"]["fit_on"] == "concepts"
 NULL_PARTS = null_parts(STATISTICS["random_nulls"])
 # nulls are cut from the replicates of a control and one more set of its kind
 POOLS = {f"{name}.pool": name for name in JOBS.controls} if NULL_PARTS else {}
