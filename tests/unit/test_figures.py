@@ -251,8 +251,6 @@ def test_alike_concepts_are_neighbours_in_the_heatmap():
         frozenset({"C/0", "C/2"}),
         frozenset({"C/1", "C/3"}),
     }
-    tree = similarity.clustered(np.where(values == 0, np.nan, values))
-    assert np.isfinite(tree).all()
 
 
 def test_effects_are_compared_as_shares_of_the_largest_in_a_column():

@@ -22,7 +22,7 @@ from tpcav_core.report import words
 from tpcav_core.report.basis import correlation_words
 from tpcav_core.report.content import MOST_ROWS, Inputs, report_content
 from tpcav_core.report.logos import UNIT, _matrix, heights, letter_paths
-from tpcav_core.report.matrices import clustered, matrices, packed
+from tpcav_core.report.matrices import matrices, packed
 from tpcav_core.report.page import SCRIPTS, render
 from tpcav_core.report.run_facts import file_facts, step_costs
 from tpcav_core.report.values import columns, rounded, to_json
@@ -152,13 +152,6 @@ def test_motif_files_that_are_gone_leave_a_report_without_logos(caplog):
 
 
 # similarity
-
-
-def test_clustering_puts_equal_concepts_beside_each_other():
-    cosines = np.kron(np.ones((2, 2)), np.eye(3))  # 0 = 3, 1 = 4, 2 = 5
-    order = clustered(cosines) % 3
-    assert sorted(clustered(cosines)) == list(range(6))
-    assert all(order[i] == order[i + 1] for i in (0, 2, 4))
 
 
 def test_packed_cosines():

@@ -21,7 +21,7 @@ from ..explain import RegionPairs
 from ..models import load_model
 from .contribution_data import read_regions, save_contributions
 from .data import load_genome
-from .options import add_model_arguments, read_model
+from .options import add_target_arguments, read_model
 from .scaling import read_scaling
 from .target_sources import target_source
 
@@ -29,17 +29,9 @@ log = logging.getLogger("tpcav_core")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_arguments(parser)
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
-    parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
-    parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
-    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
-    parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
+    add_target_arguments(parser)
     parser.add_argument("--concepts", required=True, help="JSON: pairs of concept and variant")
     parser.add_argument("--set", required=True, help="JSON: name, complement, hypothetical, …")
-    parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
     parser.add_argument("--force", action="store_true", help="go on where it is exceeded")
     parser.add_argument("--output", required=True, help="contributions, torch")
 

@@ -22,6 +22,19 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, layer: bool = True) 
     parser.add_argument("--threads", type=int, default=2, help="threads of torch on the CPU")
 
 
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a step that goes from a layer down to the bases of target regions."""
+    add_model_arguments(parser)
+    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
+    parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
+    parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
+    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
+    parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
+    parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
+
+
 def read_model(arguments: argparse.Namespace) -> tuple[ModelSpec, torch.device]:
     """Return the model's description and its device; torch is set to ``--threads``.
 

@@ -31,7 +31,7 @@ from ..top_regions import (
 )
 from .contributions import check_source, first_method
 from .data import load_genome
-from .options import add_model_arguments, read_model
+from .options import add_target_arguments, read_model
 from .result_files import write_table
 from .scaling import read_scaling
 from .target_sources import target_source
@@ -40,17 +40,9 @@ log = logging.getLogger("tpcav_core")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_arguments(parser)
-    parser.add_argument("--genome", required=True, help="genome file of the `genome` step")
-    parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
-    parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
-    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
-    parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
+    add_target_arguments(parser)
     parser.add_argument("--concepts", type=int, default=30, help="whose bases are followed")
     parser.add_argument("--regions", type=int, default=3, help="regions of each concept")
-    parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
     parser.add_argument("--output", required=True, help="table, .parquet (a .tsv goes beside it)")
 
 

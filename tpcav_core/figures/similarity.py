@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.cluster.hierarchy import dendrogram, linkage
-from scipy.spatial.distance import squareform
+from scipy.cluster.hierarchy import dendrogram
 
+from ..clustering import average_linkage
 from . import style
 from .rows import Tables
 
@@ -32,7 +32,7 @@ def draw(tables: Tables, place: tuple[str, str], similarity: pd.DataFrame) -> Fi
         style.said(figure, f"{style.place_title(*place)}\nfewer than two concepts to compare")
         return figure
     cosines = np.stack(similarity["cosine"].to_numpy()[rows])[:, rows].astype(float)
-    tree = clustered(cosines)
+    tree = average_linkage(cosines)
     drawn = dendrogram(tree, no_plot=True)
     order = np.array(drawn["leaves"])
     n = len(order)
@@ -85,18 +85,6 @@ def _chosen(
         for row in chosen.itertuples()
     ]
     return chosen.index.to_numpy(), names, len(known)
-
-
-def clustered(cosines: np.ndarray) -> np.ndarray:
-    """Return the tree of average linkage on 1 − cosine, its leaves in the best order.
-
-    Args:
-        cosines: (n, n); NaN counts as 0.
-    """
-    distance = np.nan_to_num(np.clip(1 - (cosines + cosines.T) / 2, 0, 2), nan=1.0)
-    np.fill_diagonal(distance, 0)
-    condensed = squareform(distance, checks=False)
-    return np.asarray(linkage(condensed, "average", optimal_ordering=True))
 
 
 def _tree(axes: Axes, drawn: dict[str, list[list[float]]], n: int) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
+from scipy.cluster.hierarchy import leaves_list
+
+from ..clustering import average_linkage
 
 #: concepts of a layer that are drawn at most
 MOST = 300
@@ -42,7 +43,7 @@ def matrices(
         kept = np.sort(np.argsort(-np.nan_to_num(size), kind="stable")[:most])
         rows = known.index.to_numpy()[kept]
         values = np.stack(frame["cosine"].to_numpy()[rows])[:, rows].astype(float)
-        order = clustered(values)
+        order = leaves_list(average_linkage(values))
         chosen = frame.loc[rows[order]]
         found.append(
             {
@@ -55,18 +56,6 @@ def matrices(
             }
         )
     return found
-
-
-def clustered(cosines: np.ndarray) -> np.ndarray:
-    """Return (n,) rows of a (n, n) matrix of cosines in the order of average linkage."""
-    distance = np.clip(1 - (cosines + cosines.T) / 2, 0, 2)
-    distance = np.nan_to_num(distance, nan=1.0)
-    np.fill_diagonal(distance, 0)
-    condensed = squareform(distance, checks=False)
-    tree = linkage(condensed, "average")
-    if len(cosines) <= MOST:
-        tree = optimal_leaf_ordering(tree, condensed)
-    return np.asarray(leaves_list(tree))
 
 
 def packed(cosines: np.ndarray) -> str:
