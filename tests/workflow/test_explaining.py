@@ -37,6 +37,7 @@ def test_each_output_has_scores_of_its_own_and_nothing_is_trained_again(copy):
         "probe": 1,
         "attributions": 6,
         "scores": 6,
+        "sites": 6,
         "planting": planned["planting"],
         "catalogue": 1,
         "summary": 1,

@@ -67,5 +67,5 @@ def test_only_steps_that_can_use_a_gpu_ask_for_one(study):
             gpu = re.search(r"\bgpu=(\d)", text[1])
             if model and gpu:
                 asked.add((model[1], text[0], int(gpu[1])))
-    steps = ("activations", "control_activations", "sample", "attributions", "planting")
+    steps = ("activations", "control_activations", "sample", "attributions", "planting", "sites")
     assert asked == {(model, step, int(model == "small")) for model in devices for step in steps}

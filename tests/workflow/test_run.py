@@ -287,7 +287,7 @@ def test_another_motif_makes_no_other_recipes_than_those_of_its_chunks(
 
 
 def test_with_a_basis_of_the_controls_another_motif_leaves_all_others_as_they_are(copy):
-    copy.configure(lambda config: config["basis"].update(fit_on="controls"))
+    copy.configure(lambda config: config.update(basis={"fit_on": "controls"}))
     # as if it had been so from the start: only what follows from the change below is looked at
     result = copy.snakemake("--touch", "--quiet", "all")
     assert result.returncode == 0, result.stdout

@@ -18,7 +18,8 @@ pytest.importorskip("pygments", reason="snakemake[reports] is not installed")
 pytestmark = pytest.mark.slow
 #: tables that only some studies have
 ABSENT = {"methods", "sanity"}
-ODD = "data/<!--<script>$x^2$ 'peaks'.bed"
+# Snakemake itself takes what stands between < and > for a variable of its own
+ODD = "data/<!--<script $x^2$ 'peaks'.bed"
 
 
 @pytest.fixture(scope="module")
@@ -89,4 +90,4 @@ def test_it_loads_nothing_and_no_name_is_markup(page, results):
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?https?:", page)
     # as Snakemake writes it, a parameter may end the script that it is in
     assert "$x^2$ 'peaks'.bed" in json.dumps(results)
-    assert "<!--<script>$x" not in page
+    assert "<!--<script $x" not in page
