@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .. import files
 from ..errors import InputError
 from ..figures.names import TITLES, FigureName, figure_names
 from .result_files import read_similarity
+from .summary_files import add_file_argument, read_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,13 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a model, a layer, and all targets; once for each layer; default: as in the tables",
     )
-    parser.add_argument(
-        "--similarity",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("MODEL", "LAYER", "FILE"),
-        help="file of similarities of a layer, parquet; once for each",
+    add_file_argument(
+        parser, "--similarity", ("MODEL", "LAYER"), "file of similarities of a layer, parquet"
     )
     parser.add_argument(
         "--planted",
@@ -60,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..figures.style import save, styled
 
     folder = Path(arguments.tables)
-    tables = {name: _table(folder, name) for name in TABLES if _needed(folder, name)}
+    tables = read_tables(folder, TABLES)
     places = {(place[0], place[1]): place[2:] for place in arguments.place} or _places(tables)
     similarity = {
         (model, layer): read_similarity(path) for model, layer, path in arguments.similarity
@@ -114,11 +109,3 @@ def _places(tables: Mapping[str, pd.DataFrame]) -> dict[Place, list[str]]:
     for model, layer, target in rows.itertuples(index=False, name=None):
         found.setdefault((str(model), str(layer)), []).append(str(target))
     return found
-
-
-def _needed(folder: Path, name: str) -> bool:
-    return name == TABLES[0] or (folder / f"{name}.parquet").is_file()
-
-
-def _table(folder: Path, name: str) -> pd.DataFrame:
-    return files.read_parquet(folder / f"{name}.parquet", "table").to_pandas()

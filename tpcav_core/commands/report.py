@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from .. import files
@@ -20,6 +19,7 @@ from ..report.logos import logo_heights
 from ..report.page import render
 from ..report.run_facts import file_facts, step_costs, versions
 from .result_files import read_similarity
+from .summary_files import add_file_argument, read_table, read_tables
 
 log = logging.getLogger("tpcav_core")
 #: tables that are read, the first one necessarily
@@ -32,29 +32,11 @@ TABLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", required=True, help="folder of the `summary` step")
     parser.add_argument("--catalogue", required=True, help="table of the `catalogue` step, parquet")
-    parser.add_argument(
-        "--similarity",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("MODEL", "LAYER", "FILE"),
-        help="file of similarities of a layer, parquet; once for each",
-    )
-    parser.add_argument(
-        "--basis",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("MODEL", "LAYER", "FILE"),
-        help="variance of the components of a layer, parquet; once for each",
-    )
-    parser.add_argument(
-        "--sites",
-        nargs=4,
-        action="append",
-        default=[],
-        metavar=("MODEL", "LAYER", "TARGET", "FILE"),
-        help="target regions of each concept, parquet; once for each",
+    layer = ("MODEL", "LAYER")
+    add_file_argument(parser, "--similarity", layer, "file of similarities of a layer, parquet")
+    add_file_argument(parser, "--basis", layer, "variance of the components of a layer, parquet")
+    add_file_argument(
+        parser, "--sites", (*layer, "TARGET"), "target regions of each concept, parquet"
     )
     parser.add_argument("--config", default="{}", help="JSON: the configuration")
     parser.add_argument("--inputs", default="{}", help="JSON: place in it by path of input files")
@@ -66,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     config = json.loads(arguments.config)
     folder = Path(arguments.tables)
-    catalogue = _table(Path(arguments.catalogue))
+    catalogue = read_table(Path(arguments.catalogue))
     similarity = {
         (model, layer): read_similarity(path) for model, layer, path in arguments.similarity
     }
@@ -74,11 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
     benchmarks = arguments.benchmarks
     content = report_content(
         Inputs(
-            tables={name: _table(_path(folder, name)) for name in _found(folder)},
+            tables=read_tables(folder, TABLES),
             catalogue=catalogue[catalogue["kind"] == "concept"],
             similarity=similarity,
-            sites={tuple(place): _table(Path(path)) for *place, path in arguments.sites},
-            variance={tuple(place): _table(Path(path)) for *place, path in arguments.basis},
+            sites={tuple(place): read_table(Path(path)) for *place, path in arguments.sites},
+            variance={tuple(place): read_table(Path(path)) for *place, path in arguments.basis},
             logos=read_logos(config, Path(arguments.cache) if arguments.cache else None),
             config=config,
             configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
@@ -111,15 +93,3 @@ def read_logos(config: Mapping[str, Any], cache: Path | None) -> dict[str, list[
                 continue
             found |= logo_heights(concepts)
     return found
-
-
-def _path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.parquet"
-
-
-def _found(folder: Path) -> list[str]:
-    return [name for name in TABLES if name == TABLES[0] or _path(folder, name).is_file()]
-
-
-def _table(path: Path) -> pd.DataFrame:
-    return files.read_parquet(path, "table").to_pandas()

@@ -4,11 +4,7 @@
 rule figures:
     input:
         tables=rules.summary.output,
-        similarity=[
-            similarity_file(model, layer)
-            for model, layer in JOBS.places()
-            if model in MODELS
-        ],
+        similarity=[similarity_file(*place) for place in OWN_PLACES],
     output:
         [figure_file(figure) for figure in FIGURES],
         expand(

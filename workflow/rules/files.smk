@@ -5,6 +5,8 @@ CHUNKS = {
     place: JOBS.layer_chunks(*place) | JOBS.layer_nulls(*place)
     for place in JOBS.places()
 }
+# without those of copies that sanity checks make
+OWN_PLACES = [place for place in JOBS.places() if place[0] in MODELS]
 BATCHES = {place: JOBS.batches(*place) for place in JOBS.places()}
 
 

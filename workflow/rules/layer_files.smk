@@ -154,8 +154,7 @@ def site_files():
     wanted = genomic_targets(CONFIG)
     return {
         (model, layer, target): f"{RESULTS}/{model}/{layer}/sites/{target}.parquet"
-        for model, layer in JOBS.places()
-        if model in MODELS
+        for model, layer in OWN_PLACES
         for target, (regions, _) in JOBS.explained(model).items()
         if regions in wanted
     }
@@ -163,9 +162,8 @@ def site_files():
 
 def report_options():
     """Files of each layer and target as options of the report; without copies of models."""
-    places = [place for place in JOBS.places() if place[0] in MODELS]
     options = []
-    for place in places:
+    for place in OWN_PLACES:
         options += ["--similarity", *place, similarity_file(*place)]
         options += ["--basis", *place, basis_file(*place)]
     for place, path in site_files().items():

@@ -15,9 +15,8 @@ rule report:
         tables=rules.summary.output,
         catalogue=rules.catalogue.output.parquet,
         places=[
-            file(model, layer)
-            for model, layer in JOBS.places()
-            if model in MODELS
+            file(*place)
+            for place in OWN_PLACES
             for file in (similarity_file, basis_file)
         ],
         sites=list(site_files().values()),

@@ -30,11 +30,7 @@ def has_motifs(model, layer):
 
 
 FIGURES = figure_names(
-    {
-        (model, layer): list(JOBS.explained(model))
-        for model, layer in JOBS.places()
-        if model in MODELS
-    },
+    {place: list(JOBS.explained(place[0])) for place in OWN_PLACES},
     {place for place in JOBS.places() if has_motifs(*place)},
 )
 
@@ -54,9 +50,8 @@ def figure_file(figure):
 def figure_options():
     """Places, layers with motifs and similarities, as options of the figures."""
     options = []
-    for model, layer in JOBS.places():
-        if model in MODELS:
-            options += ["--place", model, layer, *JOBS.explained(model)]
-            options += ["--planted", model, layer] if has_motifs(model, layer) else []
-            options += ["--similarity", model, layer, similarity_file(model, layer)]
+    for model, layer in OWN_PLACES:
+        options += ["--place", model, layer, *JOBS.explained(model)]
+        options += ["--planted", model, layer] if has_motifs(model, layer) else []
+        options += ["--similarity", model, layer, similarity_file(model, layer)]
     return options
