@@ -131,6 +131,16 @@ def test_a_selection_does_not_change_ids(toy_meme, tmp_path):
     assert alone.id == everything["A:one/x"] != "A_one_x"
 
 
+def test_a_name_with_brackets_selects_itself(toy_meme, tmp_path):
+    """Some names of the archetypes hold lists in Python's notation."""
+    file = tmp_path / "m.meme"
+    name = "A:['factors']"
+    file.write_text(toy_meme.read_text().replace("B,two", name))
+    (alone,) = read_set("s", definition(file, select=[name]))
+    assert alone.label == name
+    assert [c.label for c in select([alone], [name], "here")] == [name]
+
+
 def test_a_pattern_that_matches_nothing_names_the_nearest(toy_meme):
     with pytest.raises(InputError) as caught:
         read_set("mine", definition(toy_meme, select=["A*", "B,tow"]))

@@ -136,8 +136,11 @@ def file_safe_ids(labels: Sequence[str], prefix: str = "") -> list[str]:
 
 
 def matches(pattern: str, *names: str) -> bool:
-    """Return whether one of the names matches a pattern with ``*`` and ``?``."""
-    return any(fnmatchcase(name, pattern) for name in names)
+    """Return whether one of the names is the pattern or matches it (``*``, ``?``, ``[…]``).
+
+    Names of motifs hold brackets: a name always selects itself.
+    """
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)
 
 
 def wanted(
