@@ -132,3 +132,16 @@ def test_the_catalog_finds_what_it_asks_for() -> None:
     readme = (ROOT / "README.md").read_text().lower()
     assert "snakemake" in readme
     assert "workflow" in readme
+
+
+def test_the_review_of_dependencies_names_each() -> None:
+    review = (ROOT / "docs/decisions/0024-dependencies.md").read_text()
+    extras = {
+        name: specs for name, specs in PROJECT["optional-dependencies"].items() if name != "dev"
+    }
+    wanted = {spec for specs in (PROJECT["dependencies"], *extras.values()) for spec in specs}
+    cells = [
+        cell for line in review.splitlines() if line.startswith("| ") for cell in line.split(" | ")
+    ]
+    named = {name.strip("| ") for cell in cells for name in cell.split(", ")}
+    assert {re.split(r"[<>=]", spec)[0] for spec in wanted} | set(extras) <= named
