@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -121,6 +122,13 @@ def until(ready: Callable[[], object], what: str, seconds: float = 300) -> None:
 @pytest.fixture
 def slurm() -> Iterator[Slurm]:
     """Slurm with two nodes, n2 with a GPU that is none; one at a time on this machine."""
+    with running_slurm() as slurm:
+        yield slurm
+
+
+@contextmanager
+def running_slurm() -> Iterator[Slurm]:
+    """Start one, and stop it."""
     with FileLock(Path(tempfile.gettempdir()) / "tpcav-test-slurm.lock", timeout=1200):
         _install()
         # a short path, for sockets

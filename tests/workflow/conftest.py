@@ -23,6 +23,8 @@ from tpcav_core.imports import load_object
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / ".test" / "small"
+#: what makes all tables, and neither figures nor the report
+SUMMARY = "out/summary/scores.tsv"
 
 
 @dataclass
@@ -43,15 +45,22 @@ class Study:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(
-        self, *options: str, cores: int = 2, snakefile: Path = ROOT / "Snakefile"
+        self,
+        *options: str,
+        cores: int = 2,
+        snakefile: Path = ROOT / "Snakefile",
+        modules: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake in the folder; return its exit status and all it prints."""
+        """Run Snakemake in the folder; return its exit status and all it prints.
+
+        Its jobs find the modules of a folder before any others.
+        """
         command = [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)),
             *("--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")),
             *("--cores", str(cores), *options),
         ]
-        return self._run(command, "")
+        return self._run(command, str(modules or ""))
 
     def refused(self, expected: list[str]) -> list[Path]:
         """Run; check that it ends with one line that holds all of ``expected``; return its files.

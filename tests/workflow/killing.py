@@ -54,7 +54,7 @@ def command(study: Study, *options: str) -> list[str]:
     return [*start, *place, "--cores", "2", *options]
 
 
-def kill_after(study: Study, jobs: int, seconds: float) -> str:
+def kill_after(study: Study, jobs: int, seconds: float, *targets: str) -> str:
     """Run, and kill every process of the run some time after a number of jobs have ended.
 
     Returns:
@@ -63,7 +63,7 @@ def kill_after(study: Study, jobs: int, seconds: float) -> str:
     log = study.folder / "killed.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command(study),
+            command(study, *targets),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -116,18 +116,25 @@ def finished_outputs(printed: str) -> set[str]:
     return {path for path, number in outputs(printed).items() if number in ended}
 
 
+def make_demo(folder: Path) -> Study:
+    """Lay out the embedded demo, which makes its own data."""
+    shutil.copytree(ROOT / "config", folder / "config")
+    shutil.copy(folder / "config/config.yaml", folder / "config.yaml")
+    return Study(folder)
+
+
 def lean(config: dict[str, Any]) -> None:
     """Leave one model, layer, set and target: every rule still has a job."""
     del config["models"]["second"], config["concepts"]["boxes"], config["targets"]["anywhere"]
     config["models"]["small"]["layers"] = ["conv_2"]
 
 
-def kill_and_resume(study: Study, jobs: int, seconds: float) -> Outcome:
-    """Kill a run at a moment, run it to its end, and see what was made again."""
-    printed = kill_after(study, jobs, seconds)
+def kill_and_resume(study: Study, jobs: int, seconds: float, *targets: str) -> Outcome:
+    """Kill a run (of some targets) at a moment, run it to its end, and see what was made again."""
+    printed = kill_after(study, jobs, seconds, *targets)
     done = finished_outputs(printed)
     before, half = files(study), parts(study)
-    locked = study.snakemake()
+    locked = study.snakemake(*targets)
     refusal = next(
         (line for line in locked.stdout.splitlines() if "cannot be locked" in line), "none"
     )
@@ -136,16 +143,16 @@ def kill_and_resume(study: Study, jobs: int, seconds: float) -> Outcome:
         unlocked = study.snakemake("--unlock")
         assert unlocked.returncode == 0, unlocked.stdout
         assert files(study) == before
-    plan = study.snakemake("--dry-run")
+    plan = study.snakemake("--dry-run", *targets)
     assert plan.returncode == 0, plan.stdout
-    again = study.snakemake()
+    again = study.snakemake(*targets)
     assert again.returncode == 0, again.stdout
     after = files(study)
     there = done & set(before)
     made = {name for name in there if name in after and before[name] != after[name]}
     repeated = sorted(made | (there & set(outputs(plan.stdout))))
     left = len(set(outputs(plan.stdout)))
-    assert study.planned() == {}
+    assert study.planned(*targets) == {}
     return Outcome((jobs, seconds), len(done), left, repeated, (half, parts(study)), refusal)
 
 
@@ -159,9 +166,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "pristine"
         if arguments.demo:
-            shutil.copytree(ROOT / "config", base / "config")
-            shutil.copy(base / "config/config.yaml", base / "config.yaml")
-            pristine = Study(base)
+            pristine = make_demo(base)
         else:
             pristine = _make_study(base)
             pristine.configure(lean)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from .conftest import SUMMARY
 from .contract import read
 
 pytestmark = pytest.mark.slow
@@ -45,7 +46,7 @@ def test_each_output_has_scores_of_its_own_and_nothing_is_trained_again(copy):
         "report": 1,
         "all": 1,
     }
-    result = copy.snakemake()
+    result = copy.snakemake(SUMMARY)
     assert result.returncode == 0, result.stdout
     scores, planting = (read(copy, table) for table in ("scores", "planting"))
     names = [f"{t}.{o}" for t in ("peaks", "anywhere") for o in ("first", "second", "difference")]

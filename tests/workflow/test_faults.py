@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,28 +12,18 @@ import torch
 from tpcav_core import files
 
 from .conftest import ROOT, Study
-from .killing import kill_and_resume, lean, tables
+from .killing import kill_and_resume
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def whole(pristine, tmp_path_factory):
-    """One model, layer, set and target, run undisturbed."""
-    folder = tmp_path_factory.mktemp("whole") / "study"
-    study = Study(Path(shutil.copytree(pristine.folder, folder)))
-    study.configure(lean)
-    result = study.snakemake()
-    assert result.returncode == 0, result.stdout
-    return study
-
-
-# all of it at more moments: python -m tests.workflow.killing --moments 20
-def test_a_killed_run_goes_on_to_the_same_tables(whole, study):
-    study.configure(lean)
+# whole runs at more moments: python -m tests.workflow.killing --moments 20
+def test_a_killed_run_goes_on_to_the_same_files(finished, study):
+    wanted = ["out/small/conv_2/scores/peaks.parquet", "out/small/conv_2/similarity.parquet"]
     # the jobs of CAVs have begun
-    outcome = kill_and_resume(study, jobs=14, seconds=1.0)
-    assert tables(study) == tables(whole)
+    outcome = kill_and_resume(study, 14, 1.0, *wanted)
+    for path in wanted:
+        assert (study.folder / path).read_bytes() == (finished.folder / path).read_bytes(), path
     assert outcome.repeated == []
     assert outcome.parts[1] == 0
     assert outcome.done >= 14
@@ -74,12 +63,53 @@ def test_a_device_that_no_job_needs_is_not_asked_for(copy):
     assert (copy.folder / "out/catalogue.tsv").exists()
 
 
-def test_files_from_the_future_are_no_reason_to_run(copy):
+def test_files_from_the_future_cost_a_job_and_change_nothing(copy):
     ahead = time.time() + 7200
     for path in (copy.folder / "data").iterdir():
         os.utime(path, (ahead, ahead))
     # Snakemake goes by content where a file is small, and by what it wrote down of the last run
     assert set(copy.planned("--rerun-triggers", "code", "input", "params")) <= {"all"}
+
+    # written by a machine whose clock is ahead, read by one whose clock is not
+    similarity = copy.folder / "out/small/conv_2/similarity.parquet"
+    before = similarity.read_bytes()
+    os.utime(copy.folder / "out/small/conv_2/cavs/mixed.parquet", (ahead, ahead))
+    result = copy.snakemake("--force", "out/small/conv_2/similarity.parquet")
+    assert result.returncode == 0, result.stdout
+    assert similarity.read_bytes() == before
+
+
+#: what a step renames to its final name is not there for some seconds, as for another node
+LATE = """
+import os, subprocess, sys
+
+if "tpcav_core" in sys.orig_argv:
+    rename = os.replace
+
+    def replace(source, target):
+        rename(source, f"{target}.late")
+        appear = ["sh", "-c", 'sleep 4; mv -- "$1.late" "$1"', "sh", target]
+        none = subprocess.DEVNULL
+        subprocess.Popen(appear, start_new_session=True, stdout=none, stderr=none)
+
+    os.replace = replace
+"""
+
+
+def test_files_that_are_seen_late_are_waited_for(study, finished, tmp_path):
+    """A network file system's delay, simulated where a step renames its finished file."""
+    (tmp_path / "sitecustomize.py").write_text(LATE)
+    wanted = "out/small/concepts/boxes-0000.parquet"
+    impatient = study.snakemake("--latency-wait", "1", wanted, modules=tmp_path)
+    assert impatient.returncode != 0
+    # what docs/faults.md says
+    assert "missing after 1 seconds" in impatient.stdout
+    assert "--latency-wait" in impatient.stdout
+    patient = study.snakemake("--latency-wait", "30", wanted, modules=tmp_path)
+    assert patient.returncode == 0, patient.stdout
+    for path in (wanted, "out/genome/genome.pt"):
+        assert (study.folder / path).read_bytes() == (finished.folder / path).read_bytes()
+    assert not list(study.folder.glob("out/**/*.late"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "older"])
