@@ -34,6 +34,7 @@ def imported_with(modules: list[str]) -> set[str]:
         (commands("activations", "attributions", "planting"), {"captum", "sklearn"}),
         # what Snakemake imports in every job
         (["jobs", "annotations", "figures.names"], {"torch", "pandas", "matplotlib", "yaml"}),
+        (commands("figures"), {"torch", "matplotlib"}),
         # the environment of its job has neither
         (commands("catalogue"), {"torch", "yaml"}),
         (
@@ -42,7 +43,7 @@ def imported_with(modules: list[str]) -> set[str]:
             {"torch", "sklearn"},
         ),
     ],
-    ids=["light", "per concept", "with a network", "parsing", "catalogue", "figures"],
+    ids=["light", "per concept", "with a network", "parsing", "figures", "catalogue", "drawing"],
 )
 def test_what_starting_a_step_imports(modules, absent):
     found = imported_with(modules)

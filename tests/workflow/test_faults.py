@@ -20,17 +20,17 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def whole(pristine, tmp_path_factory):
-    """One model, layer, set and target, run undisturbed."""
+    """One model, layer, set and target, run undisturbed on one core."""
     folder = tmp_path_factory.mktemp("whole") / "study"
     study = Study(Path(shutil.copytree(pristine.folder, folder)))
     study.configure(lean)
-    result = study.snakemake()
+    result = study.snakemake(cores=1)
     assert result.returncode == 0, result.stdout
     return study
 
 
 # all of it at more moments: python -m tests.workflow.killing --moments 20
-def test_a_killed_run_goes_on_to_the_same_tables(whole, study):
+def test_a_killed_run_goes_on_to_the_tables_of_a_run_on_one_core(whole, study):
     study.configure(lean)
     # the jobs of CAVs have begun
     outcome = kill_and_resume(study, jobs=14, seconds=1.0)
