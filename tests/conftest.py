@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from tpcav_core.genome import Genome, read_genome
 from tpcav_core.sampling import Sampling
@@ -23,6 +24,18 @@ def real_data() -> Path:
     folder = Path(os.environ.get("TPCAV_DATA") or beside)
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set TPCAV_DATA to the folder that has them")
+    return folder
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one test process makes for all, where a fixture is made in each."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            begun = folder.with_name(f"{name}.begun")
+            make(begun)
+            begun.rename(folder)
     return folder
 
 

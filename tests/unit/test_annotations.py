@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -313,12 +311,6 @@ def test_files_without_regions(write, text):
 def test_a_gzip_file_under_another_name(write, tmp_path):
     write("c\t1\t2\tx\n", "a.bed.gz").rename(tmp_path / "b.bed")
     assert read_annotations(tmp_path / "b.bed").labels == ("x",)
-
-
-def test_the_import_is_cheap():
-    heavy = "{'pandas', 'pyarrow', 'torch', 'bioframe'} & set(sys.modules)"
-    code = f"import sys, tpcav_core.annotations; sys.exit(bool({heavy}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # count_labels

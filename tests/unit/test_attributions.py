@@ -7,9 +7,9 @@ import pytest
 import torch
 from captum.attr import LayerDeepLift
 from captum.concept import TCAV, Classifier, Concept
-from networks import Constant, Recurrent
 from torch import nn
 
+from tests.unit.networks import Constant, Recurrent
 from tpcav_core.attributions import (
     Attribution,
     attribute,
@@ -455,9 +455,11 @@ def test_another_mask_for_the_baseline_shows_as_incompleteness():
     for method in COMPLETE:
         found = attribute(seeded(Tokens), "conv", x, baselines, method=method)
         assert found.relative_error() > 0.02
+    # behind the mask it does no harm
+    smooth = seeded(lambda: Tokens(nn.Softplus))
     for method in COMPLETE:
-        found = attribute(seeded(lambda: Tokens(nn.Softplus)), "dense", x, baselines, method=method)
-        assert method == "deeplift" or found.relative_error() < 1e-4
+        found = attribute(smooth, "dense", x, baselines, method=method)
+        assert found.relative_error() < 1e-4
 
 
 def test_in_place_modules_take_what_carries_no_gradient():

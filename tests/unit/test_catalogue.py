@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -245,13 +243,6 @@ def test_a_set_of_motifs_has_a_file_or_a_database(toy_meme, changes):
         read_set("s", {**entry, "into": None})
 
 
-def test_the_list_of_concepts_needs_no_torch_and_no_yaml():
-    """The job of the table runs in an environment that has neither."""
-    code = "import sys, tpcav_core.commands.catalogue; print({'torch', 'yaml'} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"
-
-
 def test_sites_that_do_not_fit_are_an_error():
     check_fit([concept(width=6, copies=(4, 16))], 96, "m")
     with pytest.raises(InputError, match=r"'x': 16 copies of 6 bp need 96 bp, but model 'm'.*95"):
@@ -287,13 +278,3 @@ def test_the_fingerprint_tells_what_defines_the_examples():
     prints = [concept(**change).fingerprint() for change in changes]
     assert len(set(prints)) == len(changes)
     assert concept(set="t").fingerprint() == prints[0]
-
-
-@pytest.mark.real
-def test_all_archetypes_have_ids_of_their_own(real_data):
-    file = real_data / "motifs" / "vierstra_archetypes_v2.1beta.meme"
-    concepts = read_set("all", definition(file))
-    assert len(concepts) == 637
-    assert len({c.id.casefold() for c in concepts}) == 637
-    assert len({c.label for c in concepts}) == 637
-    assert all(SAFE.match(c.id) for c in concepts)

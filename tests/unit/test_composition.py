@@ -3,9 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tpcav_core.composition import gc_slope
+from tpcav_core.composition import gc_content, gc_slope
+from tpcav_core.genome import encode
 
 N, D = 120, 9
+
+
+def test_gc_content_by_hand():
+    codes = np.array([encode(text) for text in ("ACGT", "GGCC", "ATTA", "GNNA", "NNNC", "NNNN")])
+    np.testing.assert_array_equal(gc_content(codes), [0.5, 1, 0, 0.5, 1, np.nan])
+    assert gc_content(codes).dtype == np.float64
+
+
+def test_gc_content_of_nothing():
+    assert gc_content(np.empty((0, 8), np.uint8)).shape == (0,)
 
 
 def planted(slope, gc, noise=0.0, seed=0):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import Constant
 from torch import nn
 
+from tests.unit.networks import Constant
 from tpcav_core.attributions import attribute
 from tpcav_core.attributions import average as attributions_average
 from tpcav_core.baselines import Baselines

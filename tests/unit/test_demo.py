@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.conftest import made_once
 from tpcav_core.attributions import attribute
 from tpcav_core.commands import demo as command
 from tpcav_core.demo import model, simulation, training
@@ -283,8 +284,7 @@ def test_too_few_peaks_are_an_error_that_leaves_nothing_behind(tmp_path, monkeyp
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    run(folder, 1, training.EPOCHS)
+    folder = made_once(tmp_path_factory, "demo", lambda new: run(new, 1, training.EPOCHS))
     network = model.build()
     network.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
     return folder, network.eval()

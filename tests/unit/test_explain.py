@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from networks import Recurrent
 from torch import nn
 
+from tests.unit.networks import Recurrent
 from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
 from tpcav_core.explain import FunctionPairs, RegionPairs, attribute_pairs, attribute_source

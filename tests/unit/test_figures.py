@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
@@ -419,14 +417,3 @@ def test_a_style_of_ones_own(folder, tmp_path):
 def test_without_tables_it_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match="run the step that makes it first"):
         run(arguments(tmp_path))
-
-
-def test_neither_torch_nor_at_parse_time_matplotlib():
-    code = (
-        "import sys, tpcav_core.figures.names; assert 'matplotlib' not in sys.modules;"
-        "import tpcav_core.commands.figures; assert 'matplotlib' not in sys.modules;"
-        "from tpcav_core.figures import comparison, effects, encoded, nulls;"
-        "from tpcav_core.figures import sensitivity, similarity;"
-        "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from test_deeplift import BASELINES, TARGETS, build
 
+from tests.unit.test_deeplift import BASELINES, TARGETS, build
 from tpcav_core.attributions import attribute
 from tpcav_core.layers import layer_output
 from tpcav_core.out_of_memory import Halving

@@ -15,7 +15,6 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from tpcav_core import huggingface
 from tpcav_core.attributions import Method, attribute, attribute_completely, choose_method
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
@@ -648,12 +647,3 @@ def test_a_missing_folder_is_found_when_the_configuration_is_read(tmp_path: Path
         InputError, match=r"configuration, models\.m: huggingface .* no such folder"
     ):
         jobs.check_files()
-
-
-def test_the_folder_is_read_without_torch() -> None:
-    """The workflow is parsed in every job."""
-    import subprocess
-
-    program = "import sys, tpcav_core.jobs; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True)
-    assert huggingface.__doc__

@@ -491,9 +491,9 @@ def test_chromosomes_of_no_genome_cannot_test(every):
 @pytest.mark.parametrize("split", [{"by": "chromosomes"}, {"test_chromosomes": ["chr18"]}])
 def test_a_split_by_chromosomes_needs_no_other_option(config, split):
     config["split"] |= split
-    Jobs.from_config(config)
-    config["genome"]["chromosomes"] = ["chr1", "chr18"]
-    Jobs.from_config(config)
+    for chromosomes in (None, ["chr1", "chr18"]):
+        config["genome"]["chromosomes"] = chromosomes
+        assert Jobs.from_config(config).concepts
 
 
 @pytest.mark.parametrize("classifier", ["ridge", "svm", "pattern"])
@@ -503,13 +503,6 @@ def test_a_norm_that_the_classifier_lacks_is_an_error(config, classifier):
     assert text.startswith(f"configuration, cavs.norm: found l1 with classifier {classifier}")
     assert text.endswith("use classifier logistic or sgd, or norm l2")
     config["cavs"]["norm"] = "l2"
-    Jobs.from_config(config)
-
-
-@pytest.mark.parametrize("norm", ["l1", "l2"])
-@pytest.mark.parametrize("classifier", ["logistic", "sgd"])
-def test_other_classifiers_have_both_norms(config, classifier, norm):
-    config["cavs"] |= {"classifier": classifier, "norm": norm}
     Jobs.from_config(config)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from benchmarks.truth import concepts, evaluate, report, simulation, train
 from benchmarks.truth.rows import centred
+from tests.conftest import made_once
 
 pytestmark = pytest.mark.slow
 
 CONTIGS = {"chr1": 3_000_000, "chr2": 1_000_000, "chr3": 1_000_000}
 
 
-@pytest.fixture(scope="module")
-def learned() -> tuple[pd.DataFrame, dict[str, float]]:
-    """The rows of a small study, and what its network learned."""
+def learn(folder: Path) -> None:
+    """Write the rows of a small study, and what its network learned."""
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulation, "CONTIGS", CONTIGS)
         patch.setattr(train, "EPOCHS", {"cnn": 8})
@@ -33,7 +36,14 @@ def learned() -> tuple[pd.DataFrame, dict[str, float]]:
         rows = pd.DataFrame(evaluate.run(model, study, study.seed, "study"))
         rows = rows.assign(network="cnn", seed=study.seed, has_gc=study.has_gc)
         rows = rows.assign(tcav_fraction=rows["tcav_fraction"] - 0.5, study="study")
-        return rows.assign(centred=centred(rows)), train.learned(study, model)
+        learned = rows.assign(centred=centred(rows)), train.learned(study, model)
+    pd.to_pickle(learned, folder / "learned.pickle")
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, dict[str, float]]:
+    """What `learn` wrote."""
+    return pd.read_pickle(made_once(tmp_path_factory, "learned", learn) / "learned.pickle")
 
 
 def test_the_network_learned_the_truth(learned):

@@ -1,4 +1,4 @@
-"""A step starts without what it does not need."""
+"""A step, and the workflow as it is parsed, start without what they do not need."""
 
 from __future__ import annotations
 
@@ -15,23 +15,37 @@ LIGHT = [
 ]
 
 
-def imported_with(commands: list[str]) -> set[str]:
-    code = f"import sys, importlib\nfor name in {commands!r}:\n"
-    code += "    importlib.import_module(f'tpcav_core.commands.{name}')\nprint(*sys.modules)"
+def commands(*names: str) -> list[str]:
+    return [f"commands.{name}" for name in names]
+
+
+def imported_with(modules: list[str]) -> set[str]:
+    code = f"import sys, importlib\nfor name in {modules!r}:\n"
+    code += "    importlib.import_module(f'tpcav_core.{name}')\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
-    ("commands", "absent"),
+    ("modules", "absent"),
     [
-        (LIGHT, {"torch", "captum", "sklearn", "plotly", "transformers", "Bio", "anndata"}),
-        (["cavs", "nulls", "concepts", "gram"], {"pandas", "scipy", "matplotlib", "snakemake"}),
-        (["activations", "attributions", "planting"], {"captum", "sklearn", "transformers"}),
+        (commands(*LIGHT), {"torch", "captum", "sklearn", "plotly", "transformers", "Bio"}),
+        (commands("cavs", "nulls", "concepts", "gram"), {"pandas", "scipy", "matplotlib"}),
+        (commands("activations", "attributions", "planting"), {"captum", "sklearn"}),
+        # what Snakemake imports in every job
+        (["jobs", "annotations", "figures.names"], {"torch", "pandas", "matplotlib", "yaml"}),
+        (commands("figures"), {"torch", "matplotlib"}),
+        # the environment of its job has neither
+        (commands("catalogue"), {"torch", "yaml"}),
+        (
+            [f"figures.{name}" for name in ("comparison", "effects", "encoded", "nulls")]
+            + ["figures.sensitivity", "figures.similarity"],
+            {"torch", "sklearn"},
+        ),
     ],
-    ids=["light", "per concept", "with a network"],
+    ids=["light", "per concept", "with a network", "parsing", "figures", "catalogue", "drawing"],
 )
-def test_what_starting_a_step_imports(commands, absent):
-    found = imported_with(commands)
-    assert {"tpcav_core.commands." + name for name in commands} <= found
-    assert not absent & found
+def test_what_starting_a_step_imports(modules, absent):
+    found = imported_with(modules)
+    assert {f"tpcav_core.{name}" for name in modules} <= found
+    assert not {*absent, "anndata", "snakemake"} & found

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tpcav_core import matching
+from tpcav_core.composition import gc_content
 from tpcav_core.errors import InputError
-from tpcav_core.genome import encode, read_genome
+from tpcav_core.genome import read_genome
 from tpcav_core.matching import (
-    gc_content,
     gc_matched_windows,
     match_values,
     matched_low,
@@ -37,16 +37,6 @@ def take(regions, rows):
 
 
 # GC content
-
-
-def test_gc_content_by_hand():
-    codes = np.array([encode(text) for text in ("ACGT", "GGCC", "ATTA", "GNNA", "NNNC", "NNNN")])
-    np.testing.assert_array_equal(gc_content(codes), [0.5, 1, 0, 0.5, 1, np.nan])
-    assert gc_content(codes).dtype == np.float64
-
-
-def test_gc_content_of_nothing():
-    assert gc_content(np.empty((0, 8), np.uint8)).shape == (0,)
 
 
 def test_window_gc_does_not_depend_on_chunks_or_strand(toy_genome, toy_sampling, monkeypatch):

@@ -23,7 +23,7 @@ from tpcav_core.notebook import (
     save_basis,
     wrap,
 )
-from tpcav_core.sampling import Sampling, window_sampling
+from tpcav_core.sampling import Sampling
 from tpcav_core.sources import Setting
 from tpcav_core.training import Examples, set_control, train_variant
 
@@ -102,30 +102,6 @@ def test_concepts_of_a_file_keep_their_labels(toy_meme: Path) -> None:
         ("toy_A_one_x", "A:one/x", (1, 3)),
         ("toy_C.three", "C.three", (1, 3)),
     ]
-
-
-def test_window_sampling_and_recipes_keep_sides_apart(toy_genome: Genome, toy_meme: Path) -> None:
-    sampling = window_sampling(toy_genome, WINDOW, 40, seed=1, test_fraction=0.25, folds=3)
-    concept = motif_concepts(toy_meme, [2])[0]
-    setting = Setting(toy_genome, sampling)
-    ((_, recipe),) = concept.recipes(setting)
-    ((_, control),) = control_recipes("random", 1, setting)
-    for one in (recipe, control):
-        assert (one.folds == -1).sum() == 10
-    sides: list[set[tuple[int, int]]] = []
-    for test in (True, False):
-        sides.append(
-            {
-                (int(contig), int(start) // (16 * WINDOW))
-                for one in (recipe, control)
-                for contig, start in zip(
-                    one.regions.contig[(one.folds == -1) == test],
-                    one.regions.start[(one.folds == -1) == test],
-                    strict=True,
-                )
-            }
-        )
-    assert not sides[0] & sides[1]
 
 
 def examples(rng: np.random.Generator, shift: float = 0.0) -> Examples:

@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise, permutations
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -772,16 +772,6 @@ def test_sites_of_a_bin_are_inside_it(toy_meme, setting):
             assert edges(recipe) == (start, end)
 
 
-@pytest.mark.parametrize(("bins", "room"), [(1, 64), (5, 12), (7, 9)])
-def test_bins_cut_the_window_without_gap_or_overlap(toy_meme, bins, room):
-    source = {"source": "motifs", "file": str(toy_meme), "copies": [1], "select": ["C*"]}
-    found = [concept.margins(WINDOW) for concept in read(m={**source, "bins": bins})]
-    limits = [(start, WINDOW - end) for start, end in found]
-    assert [limits[0][0], limits[-1][1]] == [0, WINDOW]
-    assert all(one[1] == two[0] for one, two in pairwise(limits))
-    assert min(end - start for start, end in limits) == room
-
-
 def test_margins_stay_free(toy_meme, setting):
     source = {"source": "motifs", "file": str(toy_meme), "copies": [2], "select": ["C*"]}
     concept = only(m={**source, "start_margin": 7, "end_margin": 20})
@@ -877,12 +867,6 @@ def test_pairs_keep_their_distance_and_orientation(toy_meme, setting):
         assert 0.25 < turned.mean() < 0.75
         expected = np.where(turned[:, None], -signs[::-1], signs)
         np.testing.assert_array_equal(strand, expected)
-
-
-def test_a_set_of_motifs_needs_one_kind_of_motifs(toy_meme):
-    for source in ({}, {"file": str(toy_meme), "jaspar": {}}):
-        with pytest.raises(InputError, match="either `file` or `jaspar`"):
-            read(m={"source": "motifs", **source})
 
 
 # --- sequences and functions -------------------------------------------------------------------
@@ -1052,8 +1036,6 @@ def test_jaspar_gives_concepts_by_id_and_by_taxonomic_group():
     assert yeast[0].motif.information_content > 5
     with pytest.raises(InputError, match="MA9999"):
         only_set(jaspar={"ids": ["MA9999.1"]})
-    with pytest.raises(InputError, match="either `file` or `jaspar`"):
-        only_set()
 
 
 def only_set(**keys):

@@ -201,10 +201,6 @@ def test_a_fork_reads_the_same(tracks):
 # errors
 
 
-def test_check_accepts(tracks):
-    tracks.check(["chr1", "chr2"])
-
-
 def test_two_tracks_of_one_name(genome):
     with pytest.raises(InputError, match="two tracks have the name 'a'"):
         Tracks([Track("a", "1.bw", 0.0), Track("a", "2.bw", 0.0)], genome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from filelock import FileLock
 from safetensors.torch import save_file
 
+from tests.conftest import made_once
+from tpcav_core.config import checked
 from tpcav_core.demo.genome import Shape, simulate_genome, write_fasta
+from tpcav_core.errors import InputError
 from tpcav_core.imports import load_object
+from tpcav_core.jobs import Jobs
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / ".test" / "small"
@@ -77,6 +81,15 @@ class Study:
         written = [path.relative_to(self.folder) for path in self.folder.rglob("out/**/*")]
         assert not [path for path in written if path.suffix == ".part"]
         return written
+
+    def unreadable(self, expected: list[str]) -> None:
+        """Read the configuration as the workflow does: one line that holds all of ``expected``."""
+        schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+        with contextlib.chdir(self.folder), pytest.raises(InputError) as error:
+            Jobs.from_config(checked(self.config, schema)).check_files()
+        message = str(error.value)
+        assert "\n" not in message
+        assert [part for part in expected if part not in message] == [], message
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the package in the folder."""
@@ -144,18 +157,26 @@ def study(pristine: Study, tmp_path: Path) -> Study:
     return study
 
 
+def run_of(
+    pristine: Study, folder: Path, change: Callable[[dict[str, Any]], None], *targets: str
+) -> None:
+    """Run the study (or what some files need) in a new folder, with another configuration."""
+    study = Study(Path(shutil.copytree(pristine.folder, folder)))
+    study.configure(change)
+    result = study.snakemake(*targets)
+    assert result.returncode == 0, result.stdout
+
+
 @pytest.fixture(scope="session")
-def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Study:
-    """The study after a complete run on 2 cores, shared by all test processes; do not change it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "finished"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            done = Study(Path(shutil.copytree(pristine.folder, f"{folder}.running")))
-            result = done.snakemake()
-            assert result.returncode == 0, result.stdout
-            done.folder.rename(folder)
-    return Study(folder)
+def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study after a complete run on 2 cores; do not change it."""
+    return Study(
+        made_once(
+            tmp_path_factory,
+            "finished",
+            lambda folder: run_of(pristine, folder, lambda config: None),
+        )
+    )
 
 
 @pytest.fixture

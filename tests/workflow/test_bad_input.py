@@ -91,10 +91,6 @@ CASES = {
         text("data/genome.fa.gz", gzip.compress(b">chrA\nACGT\n")),
         ["data/genome.fa.gz", "bgzip"],
     ),
-    "empty FASTA": (
-        text("data/empty.fa", "", genome__fasta="data/empty.fa"),
-        ["data/empty.fa", "empty"],
-    ),
     "chromosome not in the FASTA": (
         config(genome__chromosomes=["chrA", "chrC"]),
         ["chrC", "did you mean"],
@@ -102,10 +98,6 @@ CASES = {
     "test chromosome that the genome does not have": (
         config(split={"test_chromosomes": ["chrA2"]}),
         ["split.test_chromosomes", "chrA2", "did you mean 'chrA'"],
-    ),
-    "too few chromosomes to split by": (
-        config(split={"by": "chromosomes"}),
-        ["2 chromosomes", "at least 6", "split.by: blocks"],
     ),
     "blocks in a split by chromosomes": (
         config(split={"by": "chromosomes", "block_length": 4096}),
@@ -145,12 +137,6 @@ CASES = {
         config(concepts__motifs__copies=[40]),
         ["40 copies", "128 bp", "fewer copies"],
     ),
-    "BED with too few columns": (text("data/peaks.bed", "chrA\t5\n"), ["peaks.bed", "line 1"]),
-    "BED start not before end": (
-        text("data/peaks.bed", "chrA\t30100\t30200\nchrA\t700\t700\n"),
-        ["peaks.bed", "line 2", "700"],
-    ),
-    "BED negative start": (text("data/peaks.bed", "chrA\t-5\t50\n"), ["peaks.bed", "-5"]),
     "BED unknown chromosome": (
         text("data/peaks.bed", "chr7\t500\t900\n"),
         ["peaks.bed", "chr7"],
@@ -158,14 +144,6 @@ CASES = {
     "factory that cannot be imported": (
         text("model.py", "import no_such_package\n"),
         ["model.py", "no_such_package"],
-    ),
-    "factory that is not there": (
-        config(models__small__factory="model.py:bild"),
-        ["bild", "did you mean 'build'"],
-    ),
-    "factory that returns no module": (
-        text("model.py", "def build():\n    return 3\n"),
-        ["build", "int", "Module"],
     ),
     "weights of another network": (
         other_weights,
@@ -210,11 +188,38 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_unusable_input_is_one_line_before_any_work(study, name):
+#: found by a job of the run; the others when the configuration is read
+FOUND_BY_JOBS = {
+    "FASTA gzipped, not bgzipped",
+    "chromosome not in the FASTA",
+    "test chromosome that the genome does not have",
+    "window longer than every contig",
+    "fewer regions than asked",
+    "BED unknown chromosome",
+    "factory that cannot be imported",
+    "weights of another network",
+    "layer that does not exist",
+    "layer never called",
+    "layer without a tensor",
+    "model that gives NaN",
+}
+
+
+def spoilt(study, name):
+    """Change a study as a case says; return what is expected of the message."""
     change, expected = CASES[name]
     content = study.config
     change(study.folder, content)
     study.configure(lambda current: (current.clear(), current.update(content)))
-    written = study.refused(expected)
+    return expected
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - FOUND_BY_JOBS))
+def test_unusable_input_is_one_line_when_the_configuration_is_read(study, name):
+    study.unreadable(spoilt(study, name))
+
+
+@pytest.mark.parametrize("name", ["no FASTA", "unknown key", *sorted(FOUND_BY_JOBS)])
+def test_unusable_input_is_one_line_before_any_work(study, name):
+    written = study.refused(spoilt(study, name))
     assert not [path for path in written if "activations" in path.parts or "basis" in path.parts]

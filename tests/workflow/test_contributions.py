@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tpcav_core import files
 
+from ..conftest import made_once
 from .conftest import Study
 
 pytestmark = pytest.mark.slow
@@ -28,13 +30,17 @@ PLACES = ["small/conv_2", "small/conv_1", "second/conv_2"]
 @pytest.fixture(scope="module")
 def done(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, dict]:
     """The study with contributions, and the jobs that asking for them made."""
-    folder = tmp_path_factory.mktemp("contributions") / "study"
-    study = Study(Path(shutil.copytree(finished.folder, folder)))
-    study.configure(lambda config: config.update(contributions=SETS))
-    planned = study.planned()
-    result = study.snakemake()
-    assert result.returncode == 0, result.stdout
-    return study, planned
+
+    def make(folder: Path) -> None:
+        study = Study(Path(shutil.copytree(finished.folder, folder)))
+        study.configure(lambda config: config.update(contributions=SETS))
+        planned = study.planned()
+        result = study.snakemake()
+        assert result.returncode == 0, result.stdout
+        (folder / "planned.json").write_text(json.dumps(planned))
+
+    folder = made_once(tmp_path_factory, "contributions", make)
+    return Study(folder), json.loads((folder / "planned.json").read_text())
 
 
 def test_asking_for_contributions_runs_nothing_else(done):
@@ -80,12 +86,13 @@ def test_the_track_and_the_table_say_what_the_tensors_do(done):
     np.testing.assert_allclose(table["score"], content["score"].numpy()[rows], rtol=1e-5)
     with pyBigWig.open(str(folder / "peaks.rich.bw")) as file:
         assert file.chroms() == {"chrA": 200_000, "chrB": 120_000}
-        for place, row in enumerate(rows):
+        starts = table["start"].to_numpy()
+        alone = np.flatnonzero((np.abs(starts[:, None] - starts) < 128).sum(axis=1) == 1)
+        assert len(alone)
+        for place in alone:
             chrom, start, end = table.loc[place, ["chrom", "start", "end"]]
-            alone = ((table["start"] - start).abs() < 128).sum() == 1
-            if alone:
-                found = np.array(file.values(chrom, start, end), np.float32)
-                np.testing.assert_array_equal(found, content["contributions"][row].numpy())
+            found = np.array(file.values(chrom, start, end), np.float32)
+            np.testing.assert_array_equal(found, content["contributions"][rows[place]].numpy())
     bed = pd.read_csv(folder / "peaks.rich.bed", sep="\t", header=None)
     assert set(bed[3]) <= set(table["region"])
     ohe, hypothetical = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ import pytest
 
 from tpcav_core.memory import cav_job_memory
 
-from .conftest import ROOT, SUMMARY, Study
+from ..conftest import made_once
+from .conftest import ROOT, SUMMARY, Study, run_of
 from .contract import CONTRACT, read, read_text
 
 pytestmark = pytest.mark.slow
@@ -194,20 +194,11 @@ def test_other_components_neither_run_the_model_nor_retrain(copy):
     }
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"alpha": 0.1},
-        {"minimum_effect": 0},
-        {"statistic": "derivative"},
-        {"inseparable": 0.8},
-        # what was measured stays in its place, and is left out of the tables
-        {"planting_effect": False},
-    ],
-    ids=str,
-)
-def test_other_rules_of_what_is_called_rerun_the_summary_only(copy, change):
-    copy.configure(lambda config: config["statistics"].update(change))
+def test_other_rules_of_what_is_called_rerun_the_summary_only(copy):
+    rules = {"alpha": 0.1, "minimum_effect": 0, "statistic": "derivative", "inseparable": 0.8}
+    # what was measured stays in its place, and is left out of the tables
+    rules["planting_effect"] = False
+    copy.configure(lambda config: config["statistics"].update(rules))
     assert copy.planned() == {"summary": 1, "figures": 1, "report": 1, "all": 1}
 
 
@@ -322,18 +313,19 @@ def test_with_a_basis_of_the_controls_another_motif_leaves_all_others_as_they_ar
 @pytest.fixture(scope="module")
 def checked_twice(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """One model and one layer, with sanity checks and other methods; do not change it."""
-    folder = tmp_path_factory.mktemp("checked") / "study"
-    study = Study(Path(shutil.copytree(pristine.folder, folder)))
 
     def change(config):
         config.update(sanity_checks=True, compare_methods=True)
         del config["models"]["second"], config["targets"]["anywhere"]
         config["models"]["small"]["layers"] = ["conv_2"]
 
-    study.configure(change)
-    result = study.snakemake(SUMMARY)
-    assert result.returncode == 0, result.stdout
-    return study
+    return Study(
+        made_once(
+            tmp_path_factory,
+            "checked_twice",
+            lambda folder: run_of(pristine, folder, change, SUMMARY),
+        )
+    )
 
 
 def test_sanity_checks_have_a_row_for_each_verdict(checked_twice):
