@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Concept, check_fit, read_catalogue, resolved, select
+from .catalogue import check_fit, read_catalogue, resolved, select
 from .config_checks import check_config
 from .contribution_sets import check_contributions
 from .controls import check_control, shared_control
@@ -22,6 +22,7 @@ from .model_folders import check_folder, folder_files
 from .names import OWN
 from .null_sets import null_motifs
 from .sources import named_files
+from .sources.base import Concept
 from .sources.null_motifs import NullMotif
 
 

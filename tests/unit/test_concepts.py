@@ -5,7 +5,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tpcav_core.catalogue import MotifConcept
 from tpcav_core.concepts import SCHEMA, Recipe, from_table, head, realise, take, to_table
 from tpcav_core.controls import control_recipes, own_control
 from tpcav_core.genome import encode
@@ -13,7 +12,8 @@ from tpcav_core.motifs import Motif
 from tpcav_core.planting import plant
 from tpcav_core.sampling import draw_windows
 from tpcav_core.shuffling import dinucleotide_shuffle
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
+from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.splits import TEST
 
 

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
+from tpcav_core.imports import load_object
 from tpcav_core.inputs import example_codes, one_hot
-from tpcav_core.models import ModelSpec, layer_output, load_model, load_object, resolve_device
+from tpcav_core.layers import layer_output
+from tpcav_core.models import ModelSpec, load_model, resolve_device
 from tpcav_core.strands import StrandAverage
 
 ROOT = Path(__file__).parents[2]
