@@ -270,10 +270,6 @@ class Jobs:
         """Return the names of all layers of all models."""
         return _unique(layer for _, layer in self.places())
 
-    def all_batches(self) -> list[str]:
-        """Return the names of all batches of all layers."""
-        return _unique(batch for place in self.places() for batch in self.batches(*place))
-
 
 def _chunks(concepts: Iterable[Concept], size: int, suffix: str) -> dict[str, tuple[Concept, ...]]:
     return {
