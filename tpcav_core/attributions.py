@@ -10,6 +10,7 @@ Completeness, ``Σ m·(y(x) − y(b)) = f(x) − f(b)``, is measured for every r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -82,16 +83,6 @@ class Chosen(NamedTuple):
         return ", ".join(self.without_rule[:5])
 
 
-class _Batch(NamedTuple):
-    """What a method gives of a batch, on the model's device; fields as in `Attribution`."""
-
-    multipliers: Tensor
-    activations: Tensor
-    baseline_activations: Tensor
-    output: Tensor
-    baseline_output: Tensor
-
-
 def attribute(
     model: nn.Module,
     layer: str,
@@ -121,7 +112,8 @@ def attribute(
     held = scalar.held(inputs)
     with torch.inference_mode(False):
         if method == "deeplift":
-            found = _Batch(*deeplift.multipliers(model, scalar, layer, inputs, baselines, held)[:5])
+            held_scalar = partial(scalar, held=held)
+            found = deeplift.multipliers(model, held_scalar, layer, inputs, baselines)
         elif method == "gradient":
             found = _gradient(model, scalar, layer, inputs, baselines, held)
         else:
@@ -129,9 +121,9 @@ def attribute(
     return _as_attribution(model, found)
 
 
-def _as_attribution(model: nn.Module, found: _Batch) -> Attribution:
+def _as_attribution(model: nn.Module, found: deeplift.Multipliers) -> Attribution:
     m, y, y_b = (as_rows(model, tensor.detach()).float() for tensor in found[:3])
-    f, f_b = (tensor.detach() for tensor in found[3:])
+    f, f_b = found.output.detach(), found.baseline_output.detach()
     total = (m * (y - y_b)).sum(dim=1, dtype=torch.float64)
     error = (total - (f.double() - f_b.double())).abs()
     return Attribution(*(t.cpu().numpy() for t in (m, y, y_b, f.float(), f_b.float(), error)))
@@ -139,19 +131,19 @@ def _as_attribution(model: nn.Module, found: _Batch) -> Attribution:
 
 def _gradient(
     model: nn.Module, scalar: Scalar, layer: str, inputs: Any, baselines: Any, held: Any
-) -> _Batch:
+) -> deeplift.Multipliers:
     tap, tap_b = Tap(leaf=True), Tap()
     with torch.enable_grad(), tapped(model, layer, tap):
         f = scalar(*inputs, held=held)
         found = tap.gradient(f)
     with torch.no_grad(), tapped(model, layer, tap_b):
         f_b = scalar(*baselines, held=held)
-    return _Batch(found, tap.value(), tap_b.value(), f, f_b)
+    return deeplift.Multipliers(found, tap.value(), tap_b.value(), f, f_b)
 
 
 def _integrated(
     model: nn.Module, scalar: Scalar, layer: str, inputs: Any, baselines: Any, held: Any, steps: int
-) -> _Batch:
+) -> deeplift.Multipliers:
     # here, because it takes half as long to import as torch, and DeepLIFT does without
     from captum.attr import LayerIntegratedGradients
 
@@ -173,7 +165,7 @@ def _integrated(
             n_steps=steps,
             internal_batch_size=max(1, len(inputs[0])) * AT_ONCE,
         )
-    return _Batch(found, y, y_b, f, f_b)
+    return deeplift.Multipliers(found, y, y_b, f, f_b)
 
 
 def attribute_completely(
@@ -227,19 +219,19 @@ def choose_method(
     `Attribution.relative_error`), else integrated gradients.
     """
     scalar = Scalar(model, readout(output))
-    held = scalar.held(inputs)
+    held_scalar = partial(scalar, held=scalar.held(inputs))
     with torch.no_grad():
-        values = [scalar(*side, held=held).double() for side in (inputs, baselines)]
+        values = [held_scalar(*side).double() for side in (inputs, baselines)]
     change = float((values[0] - values[1]).abs().mean())
     if method not in ("auto", "deeplift"):
         return Chosen(method, "asked for", change)
     try:
-        found = deeplift.multipliers(model, scalar, layer, inputs, baselines, held)
+        found = deeplift.multipliers(model, held_scalar, layer, inputs, baselines)
     except InputError as problem:
         if method == "deeplift":
             raise
         return Chosen("integrated_gradients", f"DeepLIFT cannot be used: {problem}", change)
-    error = _as_attribution(model, _Batch(*found[:5])).relative_error()
+    error = _as_attribution(model, found).relative_error()
     chosen = Chosen("deeplift", "asked for", change, found.without_rule, error)
     if method == "deeplift":
         return chosen

@@ -12,11 +12,8 @@ from typing import Any
 
 from .errors import InputError, suggest
 from .sources import READERS
-from .sources.base import Concept, file_safe_ids, matches
+from .sources.base import Concept, matches
 from .sources.composition import shuffled_concepts
-from .sources.motifs import MotifConcept
-
-__all__ = ["Concept", "MotifConcept", "file_safe_ids", "read_catalogue", "read_set", "select"]
 
 
 def read_set(

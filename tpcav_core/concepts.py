@@ -86,24 +86,23 @@ def head(recipe: Recipe, n: int) -> Recipe:
     return take(recipe, slice(0, n))
 
 
-def realise(recipe: Recipe, genome: Genome, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
-    """Return the sequences of (some rows of) a recipe.
+def realise(recipe: Recipe, genome: Genome) -> np.ndarray:
+    """Return the sequences of a recipe of one example or more.
 
     Returns:
         (n, window) uint8 codes: A 0, C 1, G 2, T 3, anything else 4.
     """
-    part = take(recipe, rows)
-    if part.bases is not None:
-        codes = part.bases
-    elif part.regions is not None:
-        length = int(recipe.regions.end[0] - recipe.regions.start[0])  # type: ignore[union-attr]
-        codes = genome.windows(part.regions.contig, part.regions.start, length, part.regions.strand)
+    if recipe.bases is not None:
+        codes = recipe.bases
+    elif recipe.regions is not None:
+        contig, start, end, strand = recipe.regions
+        codes = genome.windows(contig, start, int(end[0] - start[0]), strand)
     else:
         raise ValueError("the examples of a function have no sequences")
-    if part.sites is not None:
-        codes = plant(codes, part.sites)
-    if part.shuffle is not None:
-        codes = dinucleotide_shuffle(codes, part.shuffle)
+    if recipe.sites is not None:
+        codes = plant(codes, recipe.sites)
+    if recipe.shuffle is not None:
+        codes = dinucleotide_shuffle(codes, recipe.shuffle)
     return codes
 
 

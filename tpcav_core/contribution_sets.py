@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .catalogue import Concept, select
+from .catalogue import select
 from .errors import InputError, suggest
+from .sources.base import Concept
 from .twins import twin_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ def propagate(
     x, b = x.detach().clone(), b.detach().clone()
     with torch.inference_mode(False), torch.enable_grad():
         if method == "deeplift":
-            scalar: Any = partial(_without_held, weighted, weights)
+            scalar = partial(weighted, weights=weights)
             result = deeplift.multipliers(weighted, scalar, "front", (x,), (b,))
             found, values = result.multipliers, (result.output, result.baseline_output)
         elif method == "gradient":
@@ -142,14 +142,6 @@ def propagate(
         with torch.no_grad():
             values = (weighted(x, weights), weighted(b, weights))
     return torch.split(found.detach(), sizes, dim=1), values[0].double() - values[1].double()
-
-
-def _without_held(
-    weighted: nn.Module, weights: Tensor, x: Tensor, held: Tensor | None = None
-) -> Tensor:
-    """Return g (n,); nothing of targets is held fixed for baselines here but the weights."""
-    value: Tensor = weighted(x, weights)
-    return value
 
 
 class _Stop(nn.Module):

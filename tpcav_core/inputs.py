@@ -99,22 +99,6 @@ def input_adapter(name: str) -> Adapter:
     return _custom(name, function)
 
 
-def needs_tracks(name: str) -> bool | None:
-    """Return whether the adapter ``name`` needs tracks: None where the user's function decides.
-
-    Nothing is loaded. An adapter that needs none refuses tracks.
-
-    Raises:
-        InputError: no such adapter.
-    """
-    if name in _WITH_TRACKS:
-        return True
-    if name in _SEQUENCE or name.startswith(_TOKENIZER):
-        return False
-    _check_is_function(name)
-    return None
-
-
 def _check_is_function(name: str) -> None:
     if ":" not in name:
         names = [*_SEQUENCE, *_WITH_TRACKS]

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Concept, check_fit, read_catalogue, resolved, select
+from .catalogue import check_fit, read_catalogue, resolved, select
 from .config_checks import check_config
 from .contribution_sets import check_contributions
 from .controls import check_control, shared_control
@@ -22,6 +22,7 @@ from .model_folders import check_folder, folder_files
 from .names import OWN
 from .null_sets import null_motifs
 from .sources import named_files
+from .sources.base import Concept
 from .sources.null_motifs import NullMotif
 
 
@@ -268,10 +269,6 @@ class Jobs:
     def all_layers(self) -> list[str]:
         """Return the names of all layers of all models."""
         return _unique(layer for _, layer in self.places())
-
-    def all_batches(self) -> list[str]:
-        """Return the names of all batches of all layers."""
-        return _unique(batch for place in self.places() for batch in self.batches(*place))
 
 
 def _chunks(concepts: Iterable[Concept], size: int, suffix: str) -> dict[str, tuple[Concept, ...]]:

@@ -18,8 +18,6 @@ from matplotlib.textpath import TextPath
 
 #: of A, C, G, T: told apart by the common kinds of colour blindness, and in print
 COLOURS = ("#009e73", "#0072b2", "#e69f00", "#d55e00")
-#: bases of a region that are drawn at most, around its strongest site
-SHOWN = 100
 #: letters below this share of the tallest are left out: none would see them
 INVISIBLE = 0.005
 _STYLE: Any = {
@@ -48,32 +46,25 @@ class Logo(NamedTuple):
     start: int
 
 
-def shown(length: int, center: int, most: int = SHOWN) -> slice:
-    """Return the part of a region around a base that is drawn: all of a short one."""
-    first = min(max(center - most // 2, 0), max(length - most, 0))
-    return slice(first, min(first + most, length))
-
-
-def write_logos(path: Path, title: str, logos: Sequence[Logo], unit: str = "contribution") -> None:
+def write_logos(path: Path, title: str, logos: Sequence[Logo]) -> None:
     """Write logos below each other as one SVG file; all text in it is text, and none is markup.
 
     Args:
         path: file to write.
         title: of the whole figure, any text.
         logos: from top to bottom.
-        unit: what the heights are.
     """
     with mpl.rc_context(_STYLE):
         height = 0.7 + 1.15 * max(1, len(logos))
         figure = Figure(figsize=(10, height), layout="constrained")
         figure.suptitle(title, fontsize=10, fontweight="bold", parse_math=False)
         for row, logo in enumerate(logos):
-            _draw(figure.add_subplot(len(logos), 1, row + 1), logo, unit)
+            _draw(figure.add_subplot(len(logos), 1, row + 1), logo)
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(path, metadata={"Date": None, "Creator": None, "Title": title})
 
 
-def _draw(axes: Axes, logo: Logo, unit: str) -> None:
+def _draw(axes: Axes, logo: Logo) -> None:
     values = np.asarray(logo.values, float)
     visible = np.abs(values) > INVISIBLE * np.abs(values).max(initial=0.0)
     for base, colour in enumerate(COLOURS):
@@ -87,7 +78,7 @@ def _draw(axes: Axes, logo: Logo, unit: str) -> None:
     room = 0.05 * (high - low) or 1.0
     axes.set_ylim(low - (room if low else 0), high + room)
     axes.set_title(logo.title, loc="left", fontsize=8, parse_math=False)
-    axes.set_ylabel(unit)
+    axes.set_ylabel("contribution")
     axes.ticklabel_format(axis="x", style="plain", useOffset=False)
     axes.locator_params(axis="y", nbins=4)
 

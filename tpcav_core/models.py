@@ -15,26 +15,10 @@ from torch import Tensor, nn
 from .devices import free_device
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
-from .layer_checks import LayerCheck, LayerInfo, check_layer, list_layers
-from .layers import get_layer, layer_output
 from .model_folders import check_entry, completed
 from .randomised import randomise_weights
 from .strands import StrandAverage, check_reversible
 from .weights import load_state, read_pickled_module, read_state
-
-__all__ = [
-    "LayerCheck",
-    "LayerInfo",
-    "ModelSpec",
-    "check_layer",
-    "describe_error",
-    "get_layer",
-    "layer_output",
-    "list_layers",
-    "load_model",
-    "load_object",
-    "resolve_device",
-]
 
 log = logging.getLogger("tpcav_core")
 

@@ -21,7 +21,7 @@ from torch import nn
 from .activations import layer_activations, recipe_inputs
 from .attributions import Attribution, Method
 from .basis import Components, Scaling, embed, fit_components, fit_scaling
-from .catalogue import Concept, read_set
+from .catalogue import read_set
 from .commands.components import read_components, write_components
 from .commands.scaling import read_scaling, write_scaling
 from .concepts import Recipe, head
@@ -33,6 +33,7 @@ from .layer_checks import check_layer
 from .models import ModelSpec, load_model, resolve_device
 from .regions import Regions
 from .scores import LayerTargets, layer_targets
+from .sources.base import Concept
 from .starts import available_starts
 from .targets import Pairs, pair_with_random
 from .tracks import Tracks

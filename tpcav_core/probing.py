@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -100,11 +101,11 @@ def _around(
     output: Readout,
 ) -> float:
     scalar = Scalar(model, output)
-    held = scalar.held(inputs)
+    held_scalar = partial(scalar, held=scalar.held(inputs))
     tap = Tap()
     with tapped(model, layer, tap):
-        f = scalar(*inputs, held=held).double()
+        f = held_scalar(*inputs).double()
     with tapped(model, layer, _Given(tap.value())):
-        through = scalar(*baselines, held=held).double()
-    change = float((f - scalar(*baselines, held=held).double()).abs().mean())
+        through = held_scalar(*baselines).double()
+    change = float((f - held_scalar(*baselines).double()).abs().mean())
     return float((f - through).abs().mean()) / change if change > 0 else 0.0

@@ -13,6 +13,8 @@ from .regions import Regions
 #: width of a site in bp, and how many of a region are kept
 WIDTH = 20
 SITES = 3
+#: bases of a region that are drawn at most, around its strongest site
+SHOWN = 100
 
 
 class Sites(NamedTuple):
@@ -27,6 +29,10 @@ class Sites(NamedTuple):
     offset: np.ndarray
     sum: np.ndarray
     width: int
+
+    def center(self, row: int) -> int:
+        """Return the middle of a region's strongest window; of the first where there is none."""
+        return max(int(self.offset[row, 0]), 0) + self.width // 2
 
 
 def find_sites(contributions: np.ndarray, width: int = WIDTH, number: int = SITES) -> Sites:
@@ -53,6 +59,12 @@ def find_sites(contributions: np.ndarray, width: int = WIDTH, number: int = SITE
         found[there, site] = sums[there, best[there]]
         free[(np.abs(starts - best[:, None]) < width)] = 0
     return Sites(offset, found, width)
+
+
+def shown(length: int, center: int) -> slice:
+    """Return the part of a region around a base that is drawn: all of a short one."""
+    first = min(max(center - SHOWN // 2, 0), max(length - SHOWN, 0))
+    return slice(first, min(first + SHOWN, length))
 
 
 def region_names(regions: Regions, genome: Genome) -> list[str]:

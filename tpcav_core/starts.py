@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -207,17 +207,15 @@ def random_regions(
     window: int,
     rng: np.random.Generator,
     *,
-    strand: Literal["both", "+", "-"] = "both",
     lost: Mapping[str, int] | None = None,
 ) -> Regions:
-    """Draw distinct windows, uniformly over all acceptable starts, in random order.
+    """Draw distinct windows, uniformly over all acceptable starts and strands, in random order.
 
     Args:
         starts: acceptable starts from `available_starts`.
         n: number of windows; exactly this many come back.
         window: width in bp, the one that ``starts`` were made for.
         rng: the random stream.
-        strand: ``"both"`` draws each strand with probability 1/2.
         lost: positions lost by reason from `available_starts`, for the error message.
 
     Raises:
@@ -233,12 +231,11 @@ def random_regions(
     drawn = rng.choice(total, n, replace=False) if n else np.empty(0, np.int64)
     of_range = np.searchsorted(ends, drawn, side="right")
     start = starts.first[of_range] + drawn - (ends - starts.count)[of_range]
-    signs = {"both": (1, -1), "+": (1, 1), "-": (-1, -1)}[strand]
     return Regions(
         contig=starts.contig[of_range],
         start=start,
         end=start + window,
-        strand=np.array(signs, np.int8)[rng.integers(0, 2, n)],
+        strand=np.array((1, -1), np.int8)[rng.integers(0, 2, n)],
     )
 
 

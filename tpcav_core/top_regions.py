@@ -16,11 +16,10 @@ import pandas as pd
 from .baselines import Baselines
 from .contribution_values import Contributions
 from .explain import RegionPairs
-from .genome import Genome
+from .genome import Genome, decode
 from .inputs import Inputs
-from .logos import shown
 from .regions import Regions
-from .sites import Sites, find_sites, rank, region_names
+from .sites import find_sites, rank, region_names, shown
 from .targets import take
 
 
@@ -176,7 +175,7 @@ def base_columns(
     codes = genome.windows(regions.contig, regions.start, length)
     columns = {}
     for row, values in enumerate(result.contributions):
-        part = shown(length, _center(found, row))
+        part = shown(length, found.center(row))
         first = int(regions.start[row])
         site = first + int(found.offset[row, 0]) if found.offset[row, 0] >= 0 else None
         columns[row] = {
@@ -184,11 +183,7 @@ def base_columns(
             "site_start": site,
             "site_end": None if site is None else site + found.width,
             "shown_start": first + part.start,
-            "sequence": "".join("ACGTN"[code] for code in codes[row, part].tolist()),
+            "sequence": decode(codes[row, part]),
             "contributions": ",".join(f"{value:.4g}" for value in values[part].tolist()),
         }
     return columns
-
-
-def _center(found: Sites, row: int) -> int:
-    return max(int(found.offset[row, 0]), 0) + found.width // 2

@@ -103,19 +103,11 @@ class Group(NamedTuple):
     control: str | None = None
 
 
-def row_groups(
-    file: pq.ParquetFile, concept: str, variant: str, control: str | None = None
-) -> list[int]:
-    """Return the row groups of ``file`` that hold one variant of one concept.
-
-    Every row group of recipes and activations holds rows of one `Group` only.
-    """
-    wanted = Group(concept, variant, control)
-    return groups(file).get(wanted, [])
-
-
 def groups(file: pq.ParquetFile) -> dict[Group, list[int]]:
-    """Return the row groups of each `Group` of a file of recipes or activations, in its order."""
+    """Return the row groups of each `Group` of a file of recipes or activations, in its order.
+
+    Every row group holds rows of one `Group` only.
+    """
     found: dict[Group, list[int]] = {}
     for index, name in enumerate(group_names(file)):
         found.setdefault(name, []).append(index)

@@ -7,7 +7,7 @@ are those of one (model, layer, target, variant).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -203,8 +203,3 @@ def _sizes(group: pd.DataFrame) -> dict[str, float]:
         for name in ("effect", "derivative")
         for end, share in (("median", 0.5), ("q95", 0.95))
     }
-
-
-def places(rows: pd.DataFrame, families: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the values of ``families`` that there are, in order."""
-    yield from rows[list(families)].drop_duplicates().itertuples(index=False, name=None)

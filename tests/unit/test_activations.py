@@ -15,7 +15,6 @@ from tpcav_core.activations import (
     spread_sample,
     to_table,
 )
-from tpcav_core.catalogue import MotifConcept
 from tpcav_core.composition import gc_content
 from tpcav_core.concepts import Recipe, realise
 from tpcav_core.controls import control_recipes
@@ -24,7 +23,8 @@ from tpcav_core.imports import load_object
 from tpcav_core.inputs import input_adapter
 from tpcav_core.motifs import Motif
 from tpcav_core.sampling import draw_windows
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
+from tpcav_core.sources.motifs import MotifConcept
 
 ONE_HOT = input_adapter("one_hot")
 

@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 
 from tpcav_core.catalogue import (
-    MotifConcept,
     check_fit,
-    file_safe_ids,
     read_catalogue,
     read_set,
     select,
 )
 from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
-from tpcav_core.sources.base import RESERVED
+from tpcav_core.sources.base import RESERVED, file_safe_ids
 from tpcav_core.sources.given import Given
+from tpcav_core.sources.motifs import MotifConcept
 
 SAFE = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
 AWKWARD = ["A/B", "A:B", "a_b", "plain", "Ünïcode", "α", "β", "..", ".hidden", "-x", "x y", "", "/"]

@@ -405,8 +405,9 @@ def test_activations_of_one_concept_do_not_depend_on_the_others_or_on_batches(wo
     whole = files.open_parquet(work.path("activations.parquet"), "activations")
     alone = files.open_parquet(work.path("a.parquet"), "activations")
     assert vectors.group_names(alone) == [("B_two", "2", None), ("B_two", "4", None)]
-    for index, group in enumerate(vectors.row_groups(whole, "B_two", v)[0] for v in ("2", "4")):
-        left, right = alone.read_row_group(index), whole.read_row_group(group)
+    groups = vectors.groups(whole)
+    for index, name in enumerate(vectors.group_names(alone)):
+        left, right = alone.read_row_group(index), whole.read_row_group(*groups[name])
         np.testing.assert_allclose(
             vectors.to_matrix(left["activation"]),
             vectors.to_matrix(right["activation"]),
@@ -586,8 +587,8 @@ def test_the_written_cav_gives_the_written_metrics(either, kind):
     cavs = cavs_of(either, ids=["A_one_x", "C.three"], classifier=CLASSIFIERS[kind])
     assert len(cavs) == 8
     for row in cavs.to_pylist():
-        (own,) = vectors.row_groups(examples, row["concept"], row["variant"])
-        (other,) = vectors.row_groups(controls, "random", row["replicate"])
+        (own,) = vectors.groups(examples)[row["concept"], row["variant"], None]
+        (other,) = vectors.groups(controls)["random", row["replicate"], None]
         parts = [examples.read_row_group(own), controls.read_row_group(other)]
         z = scaling.apply(np.concatenate([vectors.to_matrix(p["activation"]) for p in parts]))
         folds = np.concatenate([p["fold"].to_numpy() for p in parts])

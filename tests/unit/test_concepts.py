@@ -5,7 +5,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tpcav_core.catalogue import MotifConcept
 from tpcav_core.concepts import SCHEMA, Recipe, from_table, head, realise, take, to_table
 from tpcav_core.controls import control_recipes, own_control
 from tpcav_core.genome import encode
@@ -13,7 +12,8 @@ from tpcav_core.motifs import Motif
 from tpcav_core.planting import plant
 from tpcav_core.sampling import draw_windows
 from tpcav_core.shuffling import dinucleotide_shuffle
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
+from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.splits import TEST
 
 
@@ -150,7 +150,7 @@ def test_the_motif_is_there_as_often_as_asked(toy_sampling, toy_genome):
 def test_some_rows_are_those_rows_of_all(toy_sampling, toy_genome, rows):
     for recipe in recipes(toy_sampling()).values():
         np.testing.assert_array_equal(
-            realise(recipe, toy_genome, rows), realise(recipe, toy_genome)[rows]
+            realise(take(recipe, rows), toy_genome), realise(recipe, toy_genome)[rows]
         )
 
 
@@ -160,9 +160,7 @@ def test_the_head_is_the_first_examples(toy_sampling, toy_genome, n):
     part = head(recipe, n)
     assert len(part.folds) == min(n, 60)
     if n:
-        np.testing.assert_array_equal(
-            realise(part, toy_genome), realise(recipe, toy_genome, slice(0, n))
-        )
+        np.testing.assert_array_equal(realise(part, toy_genome), realise(recipe, toy_genome)[:n])
     assert head(next(controls("r", 1, toy_sampling()))[1], 3).sites is None
 
 
@@ -323,7 +321,7 @@ def test_take_slices_everything_a_recipe_has(toy_sampling, toy_genome, kind, row
     assert part.call == recipe.call
     if kind != "call":
         np.testing.assert_array_equal(
-            realise(recipe, toy_genome, rows), realise(recipe, toy_genome)[wanted]
+            realise(part, toy_genome), realise(recipe, toy_genome)[wanted]
         )
 
 

@@ -26,9 +26,9 @@ from tpcav_core.contribution_values import Contributions
 from tpcav_core.directions import consensus
 from tpcav_core.errors import InputError
 from tpcav_core.genome import assemble, genome_tensors
-from tpcav_core.logos import Logo, shown, write_logos
+from tpcav_core.logos import Logo, write_logos
 from tpcav_core.regions import Regions, read_bed
-from tpcav_core.sites import find_sites, rank, region_table, sites_bed
+from tpcav_core.sites import find_sites, rank, region_table, shown, sites_bed
 
 LENGTHS = {"chrB": 3_000, "chrA": 500_000, "empty": 40}
 
@@ -183,7 +183,7 @@ NAMES = "a <b>\"&'c $x^2_ \\ é"
 def test_names_in_a_logo_are_text_and_nothing_else(tmp_path):
     rng = np.random.default_rng(0)
     logo = Logo(NAMES, rng.integers(0, 5, 60).astype(np.uint8), rng.normal(size=60), 1_000_000)
-    write_logos(tmp_path / "a.svg", f"set {NAMES}", [logo, logo], unit="contribution")
+    write_logos(tmp_path / "a.svg", f"set {NAMES}", [logo, logo])
     text = (tmp_path / "a.svg").read_text()
     root = ElementTree.fromstring(text)
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
@@ -193,7 +193,7 @@ def test_names_in_a_logo_are_text_and_nothing_else(tmp_path):
     assert shown_text.count(NAMES) == 2
     assert f"set {NAMES}" in shown_text
     assert any("1000020" in each for each in shown_text)
-    write_logos(tmp_path / "b.svg", f"set {NAMES}", [logo, logo], unit="contribution")
+    write_logos(tmp_path / "b.svg", f"set {NAMES}", [logo, logo])
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
 
 

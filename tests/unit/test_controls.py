@@ -20,7 +20,7 @@ from tpcav_core.errors import InputError
 from tpcav_core.genome import LETTERS, decode, encode, reverse_complement
 from tpcav_core.names import OWN
 from tpcav_core.sampling import draw_windows
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
 from tpcav_core.splits import TEST
 
 SCHEMA = yaml.safe_load(

@@ -11,7 +11,6 @@ from tpcav_core.errors import InputError
 from tpcav_core.inputs import (
     example_codes,
     input_adapter,
-    needs_tracks,
     one_hot,
     one_hot_channels_last,
     sequences,
@@ -168,21 +167,13 @@ def test_adapters_that_need_tracks(name: str) -> None:
             adapter(CODES, tracks)
 
 
-def test_which_adapters_need_tracks() -> None:
-    assert [needs_tracks(name) for name in TRACKED] == [True, True]
-    assert [needs_tracks(name) for name in ("one_hot", "one_hot_channels_last")] == [False, False]
-    assert needs_tracks("no/such/file.py:encode") is None
-    with pytest.raises(InputError, match="did you mean 'one_hot_and_tracks'"):
-        needs_tracks("one_hot_and_track")
-
-
 @pytest.mark.parametrize("name", ["one_hot", "one_hot_channels_last", *TRACKED, "custom"])
 def test_a_row_does_not_depend_on_the_rows_beside_it(name: str, tmp_path: Path) -> None:
     if name == "custom":
         name = custom(tmp_path, "return (torch.tensor([[ord(c) for c in s] for s in sequences]),)")
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 5, (7, 11), dtype=np.uint8)
-    tracks = rng.random((7, 2, 11), dtype=np.float32) if needs_tracks(name) else None
+    tracks = rng.random((7, 2, 11), dtype=np.float32) if name in TRACKED else None
     adapter = input_adapter(name)
     whole = adapter(codes, tracks)
     for rows in (slice(0, 1), slice(2, 6)):

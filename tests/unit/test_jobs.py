@@ -110,9 +110,10 @@ def test_layers_have_the_concepts_of_their_patterns(config):
 
 def test_names_of_jobs_are_unique_and_the_controls_have_theirs(config):
     jobs = with_sizes(config, 2, 1)
-    for names in (list(jobs.chunks), jobs.all_batches()):
+    batches = {name for place in jobs.places() for name in jobs.batches(*place)}
+    for names in (jobs.chunks, batches):
         assert len({name.casefold() for name in names}) == len(names)
-    assert set(jobs.all_batches()) == set(ALL)
+    assert batches == set(ALL)
 
 
 def test_a_model_is_described_without_its_layers_and_with_its_files(config):
@@ -140,7 +141,7 @@ def test_concepts_must_fit_every_model(config):
 def test_the_configuration_is_not_changed(config):
     before = copy.deepcopy(config)
     jobs = Jobs.from_config(config)
-    jobs.all_batches()
+    jobs.batches("m", "a")
     jobs.model("m")["window"] = 1
     assert config == before
 

@@ -24,7 +24,7 @@ from tpcav_core.notebook import (
     wrap,
 )
 from tpcav_core.sampling import Sampling
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
 from tpcav_core.training import Examples, set_control, train_variant
 
 WINDOW = 64

@@ -12,8 +12,7 @@ from tpcav_core.genome import reverse_complement
 from tpcav_core.motifs import Motif
 from tpcav_core.names import null_of
 from tpcav_core.planting import MotifPair
-from tpcav_core.sources import Setting
-from tpcav_core.sources.base import file_safe_ids
+from tpcav_core.sources.base import Setting, file_safe_ids
 from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.sources.null_motifs import can_be_permuted, null_motif
 

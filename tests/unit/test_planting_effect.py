@@ -17,7 +17,7 @@ from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
 from tpcav_core.planting_effect import DRAWS, outputs, planting_effect
 from tpcav_core.readouts import readout
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
 from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.sources.null_motifs import null_motif
 

@@ -26,7 +26,7 @@ from tpcav_core.genome import decode, encode, read_genome, reverse_complement
 from tpcav_core.regions import Regions
 from tpcav_core.sampling import draw_folds, window_sampling
 from tpcav_core.seeds import generator
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
 from tpcav_core.sources.composition import shuffled
 from tpcav_core.sources.signal import partners
 from tpcav_core.splits import TEST, fold_of

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tpcav_core.catalogue import MotifConcept
 from tpcav_core.controls import control_recipes
 from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
 from tpcav_core.regions import Regions
 from tpcav_core.seeds import generator
-from tpcav_core.sources import Setting
+from tpcav_core.sources.base import Setting
+from tpcav_core.sources.motifs import MotifConcept
 from tpcav_core.splits import (
     TEST,
     assign_chromosomes,

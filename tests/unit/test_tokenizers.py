@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tpcav_core.errors import InputError
-from tpcav_core.inputs import input_adapter, needs_tracks, sequences
+from tpcav_core.inputs import input_adapter, sequences
 from tpcav_core.tokenizers import encode, load_tokenizer, token_limit
 
 pytest.importorskip("transformers")
@@ -149,7 +149,6 @@ def test_a_tokenizer_that_is_not_of_the_tokenizers_library(tmp_path: Path) -> No
 
 def test_tokenizers_take_no_tracks(tokenizer: Callable[..., str]) -> None:
     name = f"tokenizer:{tokenizer()}"
-    assert needs_tracks(name) is False
     with pytest.raises(InputError, match="takes no tracks"):
         input_adapter(name)(CODES, np.zeros((2, 1, 5), dtype=np.float32))
 

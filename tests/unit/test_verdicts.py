@@ -13,7 +13,6 @@ from tpcav_core.verdicts import (
     compare,
     kinds,
     null_summary,
-    places,
 )
 
 SIDES = {"effect": "both", "f1": "greater"}
@@ -370,11 +369,6 @@ def test_the_summary_without_nulls_has_its_columns():
     found = null_summary(table(concept("m1")).assign(target="t"), SCORED)
     assert len(found) == 0
     assert {"null", "n_nulls", "smallest_p", "saturation", "saturated"} < set(found.columns)
-
-
-def test_places_are_listed_once_and_in_order():
-    rows = table(concept("m1"), concept("m2", layer="k"), concept("r1"), concept("r2", model="n"))
-    assert list(places(rows, PLACE)) == [("m", "l"), ("m", "k"), ("n", "l")]
 
 
 def test_the_mean_effect_of_a_motifs_own_permutations_is_beside_its_own():

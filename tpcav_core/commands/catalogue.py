@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from .. import files
-from ..catalogue import Concept, read_catalogue
+from ..catalogue import read_catalogue
 from ..errors import InputError
+from ..sources.base import Concept
 from .result_files import write_table
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"

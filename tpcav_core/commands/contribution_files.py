@@ -6,8 +6,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from .. import bigwigs, files, logos, sites
 from ..contribution_values import Contributions
 from ..genome import Genome
@@ -65,8 +63,7 @@ def top_logos(
     names = sites.region_names(take(regions, top), genome)
     drawn = []
     for place, row in enumerate(top.tolist()):
-        center = int(np.maximum(found.offset[row, 0], 0)) + found.width // 2
-        part = logos.shown(length, center)
+        part = sites.shown(length, found.center(row))
         strand = "-" if regions.strand[row] < 0 else "+"
         drawn.append(
             logos.Logo(

@@ -11,7 +11,8 @@ from typing import Any
 from ..config import read_yaml
 from ..errors import InputError, suggest
 from ..inputs import example_codes, input_adapter
-from ..models import LayerInfo, ModelSpec, list_layers, load_model, resolve_device
+from ..layer_checks import LayerInfo, list_layers
+from ..models import ModelSpec, load_model, resolve_device
 
 #: keys of a model in a workflow configuration that are about the workflow, not the model
 WORKFLOW_KEYS = frozenset({"layers"})

@@ -77,11 +77,10 @@ def instance_norm(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
 def in_groups(sides: Pair, groups: int, weight: Any, bias: Any, eps: float) -> Tensor:
     """Return channels (n, c, …) normalised in groups of them."""
     shape = sides[0].shape
-    found = rules.normalise(rules.each(sides, lambda t: rules.shares(t, groups)), (-1,), eps)[0]
-    each = (-1, *(1 for _ in shape[2:]))
-    return affine(
-        found.reshape(shape), *(None if t is None else t.reshape(each) for t in (weight, bias))
-    )
+    grouped = rules.each(sides, lambda t: t.reshape(len(t), groups, -1))
+    found = rules.normalise(grouped, (-1,), eps)[0].reshape(shape)
+    by_channel = (-1, *(1 for _ in shape[2:]))
+    return affine(found, *(None if t is None else t.reshape(by_channel) for t in (weight, bias)))
 
 
 def weight_and_bias(args: Any, kwargs: Any, place: int) -> tuple[Tensor | None, Tensor | None]:

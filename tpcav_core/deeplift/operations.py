@@ -73,7 +73,7 @@ def _quotient(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
         above, below, above_b, below_b = below, above, below_b, above_b
     if not isinstance(below, Tensor) or below is below_b:
         return _plain(function, args, kwargs)
-    inverse = rules.rescale(torch.reciprocal, below, below_b, False)
+    inverse = rules.rescale(torch.reciprocal, below, below_b)
     if not isinstance(above, Tensor) or above is above_b:
         return above * inverse[0]
     return rules.multiply((above, above_b), inverse)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -33,26 +33,24 @@ class Multipliers(NamedTuple):
     baseline_activations: Tensor
     output: Tensor
     baseline_output: Tensor
-    without_rule: tuple[str, ...]
+    without_rule: tuple[str, ...] = ()
 
 
 def multipliers(
     model: nn.Module,
-    scalar: nn.Module,
+    scalar: Callable[..., Tensor],
     layer: str,
     inputs: tuple[Tensor, ...],
     baselines: tuple[Tensor, ...],
-    held: Tensor | None = None,
 ) -> Multipliers:
     """Return DeepLIFT's multipliers of a scalar at a layer.
 
     Args:
         model: the network in evaluation mode.
-        scalar: calls it and returns (n,), see `readouts.Scalar`.
+        scalar: calls it with what it is called with and returns (n,), see `readouts.Scalar`.
         layer: its layer, see `layers.get_layer`.
         inputs: what the model is called with, n rows each.
         baselines: the same for the baselines.
-        held: of the targets, see `readouts.Readout.held`.
 
     Raises:
         InputError: if the two passes do not make the same operations.
@@ -60,12 +58,12 @@ def multipliers(
     noting = _Noting()
     tap_b = Tap(reached=noting.start)
     with _plain_attention(), torch.no_grad(), tapped(model, layer, tap_b), noting:
-        output_b = scalar(*baselines, held=held)
+        output_b = scalar(*baselines)
     following = _Following(noting.calls)
     tap = Tap(leaf=True, reached=following.start)
     with _plain_attention(), torch.enable_grad():
         with tapped(model, layer, tap), _located(model, following), following:
-            output = scalar(*inputs, held=held)
+            output = scalar(*inputs)
         following.finish()
         found = tap.gradient(output)
     return Multipliers(

@@ -76,7 +76,9 @@ def scaled(x: Tensor, slope: Tensor, y: Tensor) -> Tensor:
     return found
 
 
-def rescale(function: Callable[[Tensor], Tensor], x: Tensor, b: Tensor, kinked: bool) -> Pair:
+def rescale(
+    function: Callable[[Tensor], Tensor], x: Tensor, b: Tensor, kinked: bool = False
+) -> Pair:
     """Return a function of one value at target and baseline.
 
     Args:
@@ -133,8 +135,8 @@ def multiply(left: Pair, right: Pair) -> Pair:
 def softmax(pair: Pair, dim: int) -> Pair:
     """Return the softmax: exponentials rescaled, times the rescaled reciprocal of their sum."""
     highest = torch.maximum(pair[0].detach(), pair[1]).amax(dim, keepdim=True)
-    exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest, False)
-    total = rescale(torch.reciprocal, *each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
+    exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest)
+    total = rescale(torch.reciprocal, *each(exponential, lambda t: t.sum(dim, keepdim=True)))
     return multiply(exponential, total)
 
 
@@ -147,8 +149,8 @@ def log_softmax(pair: Pair, dim: int) -> Pair:
 def logsumexp(pair: Pair, dim: int, keepdim: bool = True) -> Pair:
     """Return the logarithm of the sum of exponentials."""
     highest = torch.maximum(pair[0].detach(), pair[1]).amax(dim, keepdim=True)
-    exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest, False)
-    found = rescale(torch.log, *each(exponential, lambda t: t.sum(dim, keepdim=True)), False)
+    exponential = rescale(torch.exp, pair[0] - highest, pair[1] - highest)
+    found = rescale(torch.log, *each(exponential, lambda t: t.sum(dim, keepdim=True)))
     found = found[0] + highest, found[1] + highest
     return found if keepdim else each(found, lambda t: t.squeeze(dim))
 
@@ -157,9 +159,9 @@ def normalise(pair: Pair, dims: tuple[int, ...], eps: float, centred: bool = Tru
     """Return values over their root mean square, less their mean if ``centred``, over ``dims``."""
     if centred:
         pair = each(pair, lambda t: t - t.mean(dims, keepdim=True))
-    squares = rescale(torch.square, *pair, False)
+    squares = rescale(torch.square, *pair)
     variance = each(squares, lambda t: t.mean(dims, keepdim=True) + eps)
-    return multiply(pair, rescale(torch.rsqrt, *variance, False))
+    return multiply(pair, rescale(torch.rsqrt, *variance))
 
 
 def attention(
@@ -190,12 +192,7 @@ def each(pair: Pair, linear: Callable[[Tensor], Tensor]) -> Pair:
     return linear(pair[0]), linear(pair[1])
 
 
-def shares(x: Tensor, groups: int) -> Tensor:
-    """Return channels (n, c, …) in groups, (n, groups, everything else)."""
-    return x.reshape(len(x), groups, -1)
-
-
 def gated(pair: Pair, dim: int) -> Pair:
     """Return the gated linear unit: one half times the sigmoid of the other."""
     (left, gate), (left_b, gate_b) = (side.chunk(2, dim) for side in pair)
-    return multiply((left, left_b), rescale(functional.sigmoid, gate, gate_b, False))
+    return multiply((left, left_b), rescale(functional.sigmoid, gate, gate_b))

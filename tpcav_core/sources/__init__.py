@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import annotated, composition, motifs, own, signal
-from .base import Availability, Concept, Setting
-
-__all__ = ["FILE_KEYS", "READERS", "Availability", "Concept", "Setting"]
+from .base import Concept
 
 Reader = Callable[..., Sequence[Concept]]
 #: readers by ``source:``; ``shuffled`` is made from the concepts of another set
@@ -26,12 +24,12 @@ READERS: dict[str, Reader] = {
     "function": own.read_function,
 }
 #: keys of a definition that name files
-FILE_KEYS = ("file", "into", "among")
+_FILE_KEYS = ("file", "into", "among")
 
 
 def named_files(definition: Mapping[str, Any]) -> list[str]:
     """Return the files that the definition of a set or control names."""
-    values = [definition.get(key) for key in FILE_KEYS]
+    values = [definition.get(key) for key in _FILE_KEYS]
     files = [item for value in values for item in (value if isinstance(value, list) else [value])]
     # a function is named path/to/file.py:function, or package.module:function, which is no file
     source, _, _ = (definition.get("function") or "").rpartition(":")
