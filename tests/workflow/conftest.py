@@ -158,23 +158,27 @@ def study(pristine: Study, tmp_path: Path) -> Study:
 
 
 def run_of(
-    pristine: Study, folder: Path, change: Callable[[dict[str, Any]], None], *targets: str
+    pristine: Study,
+    folder: Path,
+    change: Callable[[dict[str, Any]], None],
+    *targets: str,
+    cores: int = 2,
 ) -> None:
     """Run the study (or what some files need) in a new folder, with another configuration."""
     study = Study(Path(shutil.copytree(pristine.folder, folder)))
     study.configure(change)
-    result = study.snakemake(*targets)
+    result = study.snakemake(*targets, cores=cores)
     assert result.returncode == 0, result.stdout
 
 
 @pytest.fixture(scope="session")
 def finished(pristine: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The study after a complete run on 2 cores; do not change it."""
+    """The study after a complete run on 4 cores, for which most tests wait; do not change it."""
     return Study(
         made_once(
             tmp_path_factory,
             "finished",
-            lambda folder: run_of(pristine, folder, lambda config: None),
+            lambda folder: run_of(pristine, folder, lambda config: None, cores=4),
         )
     )
 

@@ -137,7 +137,7 @@ def test_second_run_has_nothing_to_do(finished):
     assert finished.planned() == {}
 
 
-def test_one_core_gives_the_same_bytes_as_two(finished, study):
+def test_one_core_gives_the_same_bytes_as_four(finished, study):
     wanted = [
         f"out/second/conv_2/{name}" for name in ("scores/peaks.parquet", "cavs/mixed.parquet")
     ]
