@@ -28,7 +28,7 @@ from .inputs import Adapter, Inputs
 from .out_of_memory import Halving
 from .progress import Progress
 from .regions import Regions
-from .targets import Pairs, take
+from .targets import Pairs
 from .tracks import Tracks
 from .user_inputs import user_inputs
 
@@ -168,7 +168,7 @@ class RegionPairs:
         baselines = self.baselines or Baselines("regions", regions=(self.pairs.baselines,))
         for first in range(0, self.size, size):
             rows = slice(first, first + size)
-            own = self.inputs(take(self.pairs.targets, rows))
+            own = self.inputs(self.pairs.targets.take(rows))
             yield own, baselines.inputs(number, rows, self)
 
     def codes(self, regions: Regions) -> np.ndarray:

@@ -20,7 +20,6 @@ from .genome import Genome, decode
 from .inputs import Inputs
 from .regions import Regions
 from .sites import find_sites, rank, region_names, shown
-from .targets import take
 
 
 class Followed(NamedTuple):
@@ -97,7 +96,7 @@ class ChosenPairs:
     @property
     def regions(self) -> Regions:
         """The target regions."""
-        return take(self.source.regions, self.rows)
+        return self.source.regions.take(self.rows)
 
     def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
         """Yield the inputs of ``size`` pairs at a time, and those of one of their baselines."""
@@ -105,7 +104,7 @@ class ChosenPairs:
         baselines = source.baselines or Baselines("regions", regions=(source.pairs.baselines,))
         for first in range(0, self.size, size):
             rows = self.rows[first : first + size]
-            own = source.inputs(take(source.regions, rows))
+            own = source.inputs(source.regions.take(rows))
             yield own, baselines.inputs(number, rows, source)
 
 
@@ -131,7 +130,7 @@ def top_table(
         sequence, on the genome's plus strand, comma-separated).
     """
     rows = np.array([top.row for top in tops], dtype=np.int64)
-    own = take(regions, rows)
+    own = regions.take(rows)
     table = pd.DataFrame(
         {
             "concept": [top.concept for top in tops],

@@ -183,8 +183,7 @@ class Tracks:
             for rows in _neighbours(regions, there):
                 first, end = int(regions.start[rows].min()), int(regions.end[rows].max())
                 signal = _read(track, file, name, first, end)
-                here = Regions(*(column[rows] for column in regions))
-                yield rows, first, _complete(track, name, first, signal, here)
+                yield rows, first, _complete(track, name, first, signal, regions.take(rows))
 
 
 def _open_bigwig(track: Track) -> Any:
