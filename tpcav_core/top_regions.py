@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .baselines import Baselines
 from .contribution_values import Contributions
 from .explain import RegionPairs
 from .genome import Genome, decode
@@ -100,12 +99,8 @@ class ChosenPairs:
 
     def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
         """Yield the inputs of ``size`` pairs at a time, and those of one of their baselines."""
-        source = self.source
-        baselines = source.baselines or Baselines("regions", regions=(source.pairs.baselines,))
         for first in range(0, self.size, size):
-            rows = self.rows[first : first + size]
-            own = source.inputs(source.regions.take(rows))
-            yield own, baselines.inputs(number, rows, source)
+            yield self.source.pair_inputs(self.rows[first : first + size], number)
 
 
 def top_table(
