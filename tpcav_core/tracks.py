@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, suggest
-from .genome import Genome
+from .genome import Genome, suggest_contig
 from .regions import Regions
 
 #: windows with fewer bases than this between them are read together
@@ -218,11 +218,8 @@ def _open_bigwig(track: Track) -> Any:
 def _check_contig(track: Track, file: Any, name: str, genome: Genome) -> None:
     lengths, length = file.chroms(), int(genome.lengths[genome.index(name)])
     if name not in lengths:
-        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
         shown = ", ".join(list(lengths)[:3]) + (", …" if len(lengths) > 3 else "")
-        hint = suggest(name, lengths)
-        if other in lengths:
-            hint = f"; did you mean {other!r}? The names differ by the prefix 'chr'"
+        hint = suggest_contig(name, lengths)
         raise InputError(f"{track.place}: no contig {name!r} ({len(lengths)} there: {shown}){hint}")
     if lengths[name] != length:
         raise InputError(
