@@ -78,6 +78,10 @@ def recipe_inputs(
         batch_size: examples at a time.
         tracks: what the model takes of signal; read where the recipe says, by default at the
             windows of the sequences.
+
+    Raises:
+        InputError: the examples come from a genome, and there is none; the adapter, the tracks or
+            the user's function cannot give the inputs.
     """
     n = len(recipe.folds)
     if recipe.call is not None:

@@ -12,7 +12,6 @@ from .inputs import Inputs
 from .regions import Regions
 from .seeds import generator
 from .shuffling import dinucleotide_shuffle
-from .targets import take
 
 Kind = Literal["regions", "shuffled", "zeros", "uniform"]
 
@@ -48,8 +47,8 @@ class Baselines(NamedTuple):
             InputError: ``uniform`` for a model whose inputs are whole numbers.
         """
         if self.kind == "regions":
-            return target.inputs(take(self.regions[number], rows))
-        regions = take(target.regions, rows)
+            return target.inputs(self.regions[number].take(rows))
+        regions = target.regions.take(rows)
         codes = target.codes(regions)
         if self.kind == "shuffled":
             rng = generator(self.seed, "targets", self.name, "shuffles", number)
@@ -98,5 +97,5 @@ def given_regions(choice: Regions, n: int, per_target: int, seed: int, name: str
         rng = generator(seed, "targets", name, "given baselines", number)
         rounds = -(-n // len(choice.start))
         order = np.concatenate([rng.permutation(len(choice.start)) for _ in range(rounds)])
-        found.append(take(choice, order[:n]))
+        found.append(choice.take(order[:n]))
     return Baselines("regions", per_target, tuple(found))

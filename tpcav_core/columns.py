@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import InputError, suggest
+from .errors import InputError, reason, suggest
 
 _GZIP = b"\x1f\x8b"
 _SEPARATORS = {".tsv": "\t", ".tab": "\t", ".txt": "\t", ".csv": ","}
@@ -109,8 +109,8 @@ def _read_text_table(path: str | os.PathLike[str], wanted: list[str], separator:
         except pd.errors.EmptyDataError:
             raise InputError(f"{path}: holds no table; expected {_TABLE}") from None
         except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-            reason = str(error).strip().splitlines()[0].rstrip(".")
-            raise InputError(f"{path}: not a table ({reason}); expected {_TABLE}") from None
+            what = reason(error).rstrip(".")
+            raise InputError(f"{path}: not a table ({what}); expected {_TABLE}") from None
     _check_columns(path, wanted, table.columns)
     return table[wanted]
 
@@ -126,9 +126,8 @@ def _read_parquet(path: str | os.PathLike[str], wanted: list[str]) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected {_TABLE}") from None
     except (pa.ArrowException, OSError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{path}: not a readable parquet file ({reason}); write it again"
+            f"{path}: not a readable parquet file ({reason(error)}); write it again"
         ) from None
 
 

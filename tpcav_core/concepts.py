@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from .genome import LETTERS, UNKNOWN, Genome, encode
+from .genome import LETTER_BYTES, UNKNOWN, Genome, encode
 from .planting import Sites, plant
 from .regions import Regions
 from .shuffling import dinucleotide_shuffle
@@ -45,7 +45,6 @@ SCHEMA = pa.schema(
         ("call", _NAME),
     ]
 )
-_BYTES = np.frombuffer(LETTERS.encode(), np.uint8)
 
 
 class Recipe(NamedTuple):
@@ -158,7 +157,7 @@ def _region_columns(
 def _strings(codes: np.ndarray) -> pa.Array:
     n, length = codes.shape
     offsets = np.arange(n + 1, dtype=np.int64) * length
-    letters = np.ascontiguousarray(_BYTES[codes])
+    letters = np.ascontiguousarray(LETTER_BYTES[codes])
     return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(letters))
 
 
@@ -171,7 +170,7 @@ def _site_columns(sites: Sites | None, n: int) -> dict[str, pa.Array]:
     inside = np.arange(sites.bases.shape[2]) < sites.width[:, :, None]
     ends = np.concatenate([[0], np.cumsum(sites.width.sum(axis=1, dtype=np.int64))])
     bases = pa.StringArray.from_buffers(
-        n, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(_BYTES[sites.bases[inside]])
+        n, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(LETTER_BYTES[sites.bases[inside]])
     )
     lists = [
         pa.ListArray.from_arrays(offsets, pa.array(column.ravel()))

@@ -18,6 +18,17 @@ import numpy as np
 JITTER = 1e-7
 
 
+def is_primal(n: int, d: int, norm: str) -> bool:
+    """Return whether a classifier is solved on features, not on inner products.
+
+    Args:
+        n: examples of the concept, and of its control.
+        d: features of an example.
+        norm: of the penalty; another than l2 sees more than inner products.
+    """
+    return d <= 2 * n or norm != "l2"
+
+
 class Rows(NamedTuple):
     """Training examples as a solver sees them.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from .inputs import Adapter, Inputs
 from .out_of_memory import Halving
 from .progress import Progress
 from .regions import Regions
-from .targets import Pairs, take
+from .targets import Pairs
 from .tracks import Tracks
 from .user_inputs import user_inputs
 
@@ -104,13 +105,21 @@ def attribute_source(
     """Attribute targets from any source, see `attribute_pairs`."""
     probe = _on_device(next(iter(source.batches(PROBE))), device)
     chosen = choose_method(model, layer, *probe, output=output, method=method, tolerance=tolerance)
-    settled: Any = {"output": output, "tolerance": tolerance, "device": device}
-    settled["batch_size"] = batch_size
-    result = _attribute_all(model, layer, source, chosen, **settled)
+    attribute_all = partial(
+        _attribute_all,
+        model,
+        layer,
+        source,
+        output=output,
+        tolerance=tolerance,
+        batch_size=batch_size,
+        device=device,
+    )
+    result = attribute_all(chosen)
     if method == "auto" and chosen.method == "deeplift" and result.relative_error() > tolerance:
         reason = f"DeepLIFT is complete on a probe only (error {result.relative_error():.2g})"
         chosen = chosen._replace(method="integrated_gradients", reason=reason)
-        result = _attribute_all(model, layer, source, chosen, **settled)
+        result = attribute_all(chosen)
     _check(result, layer, chosen, tolerance, force)
     return result, chosen
 
@@ -165,11 +174,13 @@ class RegionPairs:
 
     def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
         """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
-        baselines = self.baselines or Baselines("regions", regions=(self.pairs.baselines,))
         for first in range(0, self.size, size):
-            rows = slice(first, first + size)
-            own = self.inputs(take(self.pairs.targets, rows))
-            yield own, baselines.inputs(number, rows, self)
+            yield self.pair_inputs(slice(first, first + size), number)
+
+    def pair_inputs(self, rows: slice | np.ndarray, number: int) -> tuple[Inputs, Inputs]:
+        """Return the inputs of some targets, and those of one of their baselines."""
+        baselines = self.baselines or Baselines("regions", regions=(self.pairs.baselines,))
+        return self.inputs(self.regions.take(rows)), baselines.inputs(number, rows, self)
 
     def codes(self, regions: Regions) -> np.ndarray:
         """Return the sequences of regions, (n, L) uint8."""

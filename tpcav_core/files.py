@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import __version__
-from .errors import InputError
+from .errors import InputError, reason
 
 #: format version of each kind of file; raise it when the layout of that kind changes.
 FORMATS = {
@@ -161,10 +161,9 @@ class _Checked(pq.ParquetFile):  # type: ignore[misc]
                 f"{self.place}: no such file; run the step that makes it first"
             ) from None
         except (pa.ArrowInvalid, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{self.place}: not a readable parquet file ({reason}); delete it and run the"
-                " workflow again"
+                f"{self.place}: not a readable parquet file ({reason(error)}); delete it and run"
+                " the workflow again"
             ) from None
 
 
@@ -219,9 +218,9 @@ def load_tensors(path: str | os.PathLike[str], kind: str, *, mmap: bool = False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it first") from None
     except Exception as error:  # what foreign or cut bytes make the reader raise has no bounds
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise InputError(
-            f"{path}: not a readable torch file ({reason}); delete it and run the workflow again"
+            f"{path}: not a readable torch file ({reason(error)}); delete it and run the workflow"
+            " again"
         ) from None
     description = content.get("tpcav") if isinstance(content, dict) else None
     check(description if isinstance(description, dict) else None, kind, path)

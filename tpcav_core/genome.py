@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from .errors import InputError, suggest
 
 #: the letters of the codes 0 … 4
 LETTERS = "ACGTN"
+#: the same as (5,) uint8, to be indexed by codes
+LETTER_BYTES = np.frombuffer(LETTERS.encode(), np.uint8)
 #: the code of everything but A, C, G and T
 UNKNOWN = 4
 
@@ -62,19 +64,12 @@ class Genome:
         """
         if name in self.names:
             return self.names.index(name)
-        raise InputError(
-            f"chromosome {name!r} is not in the genome ({self._contigs()}){self._hint(name)}"
-        )
-
-    def _contigs(self) -> str:
         shown = ", ".join(self.names[:3]) + (", …" if len(self.names) > 3 else "")
-        return f"{len(self.names)} contig{'s' * (len(self.names) != 1)}: {shown}"
-
-    def _hint(self, name: str) -> str:
-        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
-        if other in self.names:
-            return f"; did you mean {other!r}? The names differ by the prefix 'chr'"
-        return suggest(name, self.names)
+        contigs = f"{len(self.names)} contig{'s' * (len(self.names) != 1)}: {shown}"
+        raise InputError(
+            f"chromosome {name!r} is not in the genome ({contigs})"
+            f"{suggest_contig(name, self.names)}"
+        )
 
     def windows(
         self,
@@ -118,6 +113,14 @@ class Genome:
         return cut
 
 
+def suggest_contig(name: str, names: Collection[str]) -> str:
+    """Return which of ``names`` may be meant, as `errors.suggest`; ``1`` and ``chr1`` are near."""
+    other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
+    if other in names:
+        return f"; did you mean {other!r}? The names differ by the prefix 'chr'"
+    return suggest(name, names)
+
+
 def encode(sequence: str) -> np.ndarray:
     """Return the codes (length,) uint8 of a sequence; lower case counts as upper case."""
     letters = bytearray(sequence.encode("ascii", "replace"))
@@ -126,8 +129,7 @@ def encode(sequence: str) -> np.ndarray:
 
 def decode(codes: np.ndarray) -> str:
     """Return the sequence of (length,) codes, in the letters ``ACGTN``."""
-    letters: bytes = np.frombuffer(LETTERS.encode(), np.uint8)[codes].tobytes()
-    return letters.decode()
+    return LETTER_BYTES.take(codes).tobytes().decode("ascii")
 
 
 def reverse_complement(codes: np.ndarray) -> np.ndarray:

@@ -182,8 +182,10 @@ def _check_kinds(path: Path, kinds: set[str], features: Sequence[str]) -> None:
             needed = {"exon"}
         elif feature in ("utr5", "utr3"):
             needed = {"utr5", "utr3", "CDS"}
+        elif feature == "gene":
+            needed = {"gene", "transcript", "exon"}
         else:
-            needed = {"gene", "transcript", "exon"} - ({"gene"} - {feature})
+            needed = {"transcript", "exon"}
         if not needed & kinds:
             raise InputError(
                 f"{path}: feature {feature!r} needs lines of {' or '.join(sorted(needed))}; the"

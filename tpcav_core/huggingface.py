@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import InputError
+from .errors import InputError, some_of
 from .imports import describe_error
 from .model_folders import check_folder
 from .strands import Wrapper
@@ -160,12 +160,13 @@ def _check_loading(model: Any, loading: Mapping[str, Any], label: str) -> None:
     unexpected = sorted(loading["unexpected_keys"])
     misplaced = [key for key in unexpected if own or _is_of_the_body(model, key)]
     problems = [
-        _listed("random weights would stand for", missing),
-        _listed(
+        some_of("random weights would stand for", missing, _LISTED),
+        some_of(
             "other shapes in the file and the network have",
             [f"{key} {tuple(a)} {tuple(b)}" for key, a, b in sorted(loading["mismatched_keys"])],
+            _LISTED,
         ),
-        _listed("the network has no place for", misplaced),
+        some_of("the network has no place for", misplaced, _LISTED),
     ]
     found = "; ".join(filter(None, problems))
     if found:
@@ -175,7 +176,7 @@ def _check_loading(model: Any, loading: Mapping[str, Any], label: str) -> None:
             " and save the whole network"
         )
     if unexpected:
-        log.info("%s: %s", label, _listed("left out of the file:", unexpected))
+        log.info("%s: %s", label, some_of("left out of the file:", unexpected, _LISTED))
 
 
 def _is_unused_pooler(model: Any, missing: list[str]) -> bool:
@@ -193,13 +194,6 @@ def _is_of_the_body(model: Any, key: str) -> bool:
     body = getattr(model, prefix, model) if prefix else model
     name = key.removeprefix(f"{prefix}.")
     return name.partition(".")[0] in dict(body.named_children())
-
-
-def _listed(what: str, items: list[str]) -> str:
-    if not items:
-        return ""
-    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
-    return f"{what} {', '.join(items[:_LISTED])}{more}"
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import InputError, suggest
+from .genome import decode
 from .imports import describe_error, load_object
 from .seeds import generator
 
@@ -34,7 +35,6 @@ class Adapter(Protocol):
 
 _CHANNELS = np.arange(4, dtype=np.uint8)
 _ROWS = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])
-_LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
 
 
 def one_hot(codes: Codes) -> Tensor:
@@ -50,7 +50,7 @@ def one_hot_channels_last(codes: Codes) -> Tensor:
 def sequences(codes: Codes) -> list[str]:
     """Return codes (n, L) as n strings of A, C, G, T and N."""
     n, length = codes.shape
-    text = _LETTERS.take(codes).tobytes().decode("ascii")
+    text = decode(codes.ravel())
     return [text[row * length : (row + 1) * length] for row in range(n)]
 
 

@@ -93,11 +93,7 @@ class Jobs:
         entry = self.config["models"][model]
         named = [entry["factory"], entry["inputs"]]
         sources = [name.split(":")[0] for name in named if name and ".py:" in name]
-        tracks = [
-            self.config["tracks"][name]["file"]
-            for name in entry["tracks"]
-            if name in self.config["tracks"]
-        ]
+        tracks = [self.config["tracks"][name]["file"] for name in entry["tracks"]]
         kind, _, folder = entry["inputs"].partition(":")
         if kind == "tokenizer" and Path(folder).is_dir():
             sources += folder_files(folder)
@@ -238,11 +234,11 @@ class Jobs:
     def layer_nulls(self, model: str, layer: str) -> dict[str, list[Concept]]:
         """Return the chunks of nulls of a layer, each with those of concepts wanted there."""
         wanted = {concept.id for concept in self.layer_concepts(model, layer)}
-        found: dict[str, list[Concept]] = {}
-        for name, chunk in self.null_chunks.items():
-            own = [null for null in chunk if isinstance(null, NullMotif) and null.of in wanted]
-            found |= {name: [*own]} if own else {}
-        return found
+        chunks: dict[str, list[Concept]] = {
+            name: [null for null in chunk if isinstance(null, NullMotif) and null.of in wanted]
+            for name, chunk in self.null_chunks.items()
+        }
+        return {name: chunk for name, chunk in chunks.items() if chunk}
 
     def batches(self, model: str, layer: str) -> dict[str, tuple[str, list[Concept]]]:
         """Return the batches of a layer: name, its chunk, its concepts.

@@ -142,7 +142,7 @@ def gc_matched_windows(
     folds, tried = np.empty(n, np.int16), 0
     for side, rows in _sides(wanted_folds):
         inside = (sampling.folds == TEST) == (side == "test")
-        starts = StartRanges(*(column[inside] for column in sampling.starts))
+        starts = sampling.starts.take(inside)
         regions, looked_at = _search(
             wanted_gc[rows], starts, genome, sampling.window, rng, tolerance, max_rounds, side
         )
@@ -185,7 +185,7 @@ def _search(
         pool = random_regions(starts, min(size << number, total), window, rng)
         place = genome.offsets[pool.contig] + pool.start
         # windows of earlier rounds that are free fit no example that is left
-        pool = Regions(*(column[~np.isin(place, seen)] for column in pool))
+        pool = pool.take(~np.isin(place, seen))
         seen = np.union1d(seen, place)
         gc = window_gc(pool, genome)
         match = match_values(wanted[left], gc, rng, tolerance)
@@ -238,7 +238,7 @@ def split_by_signal(
             f" {low_threshold:g}, the threshold of both; use smaller shares or other regions"
         )
     chosen = (signal >= high_threshold, signal <= low_threshold)
-    high_set, low_set = (Regions(*(column[rows] for column in regions)) for rows in chosen)
+    high_set, low_set = (regions.take(rows) for rows in chosen)
     parts = (high_set, folds[chosen[0]], low_set, folds[chosen[1]])
     return SignalSets(*parts, high_threshold, low_threshold, m)
 

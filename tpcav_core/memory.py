@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .coordinates import is_primal
+
 #: Python with numpy, scipy, pyarrow and scikit-learn, and buffers of reading and standardising, MB
 BASE = 500
 
@@ -18,7 +20,7 @@ def cav_job_memory(n: int, d: int, *, replicates: int, variants: int, norm: str 
     """
     vectors = 8 * d * 2 * replicates * (variants + 2)
     own = 4 * n * d
-    if d <= 2 * n or norm != "l2":
+    if is_primal(n, d, norm):
         # all replicates, and one problem with a working copy or two
         held = 4 * replicates * n * d + 3 * 8 * 2 * n * d
     else:
@@ -39,7 +41,7 @@ def null_job_memory(n: int, d: int, *, replicates: int, nulls: int, norm: str = 
     """
     pool = n * (replicates + 1)
     # one problem with working copies, see `cav_job_memory`
-    problem = 3 * 8 * 2 * n * d if d <= 2 * n or norm != "l2" else 7 * 8 * (2 * n) ** 2
+    problem = 3 * 8 * 2 * n * d if is_primal(n, d, norm) else 7 * 8 * (2 * n) ** 2
     # all examples (twice while they are read), their inner products, one problem, the results
     held = 2 * 4 * pool * d + 8 * pool * pool + problem
     return BASE + (held + 2 * nulls * (8 * pool + 3 * 8 * d)) / 1e6

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .bootstrap import DRAWS, interval, times_drawn
+
 NAMES = ("precision", "recall", "f1", "accuracy", "auroc", "average_precision", "mcc")
-#: resamplings of a bootstrap interval
-DRAWS = 1000
-#: how many of them, the first, are kept of F1, for intervals of what is computed from several F1
+#: how many draws, the first, are kept of F1, for intervals of what is computed from several F1
 KEPT = 200
-LEVEL = 0.95
 
 
 def classification_metrics(is_concept: np.ndarray, decision: np.ndarray) -> dict[str, float]:
@@ -65,17 +64,9 @@ def metric_intervals(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[float, 
     }
 
 
-def interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the central 95 % of ``draws`` (..., b): lower and upper percentile, each (...,)."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws, (tail, 1 - tail), axis=-1)
-    return low, high
-
-
 def _resampled(n: int, rng: np.random.Generator) -> np.ndarray:
     """Return how often each of n examples is in each resampling, (draws, n)."""
-    drawn = rng.integers(0, n, (DRAWS, n)) + n * np.arange(DRAWS)[:, None]
-    return np.bincount(drawn.ravel(), minlength=DRAWS * n).reshape(DRAWS, n).astype(float)
+    return times_drawn(rng.integers(0, n, (DRAWS, n)), n).astype(float)
 
 
 def _metrics(

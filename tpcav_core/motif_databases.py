@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from .columns import open_text
-from .errors import InputError, suggest
+from .errors import InputError, reason, suggest
 from .motifs import Motif, read_consensus, read_meme
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger("tpcav_core")
 
 
 def read_jaspar(path: str | os.PathLike[str]) -> list[Motif]:
@@ -61,9 +61,9 @@ def _read_counts(place: str, lines: Sequence[str]) -> np.ndarray:
     try:
         (motif,) = parse(io.StringIO("".join(lines)), "jaspar")
     except Exception as error:  # rows of different lengths raise a bare Exception
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{place} has rows that cannot be read ({reason}); expected 4 rows of as many counts"
+            f"{place} has rows that cannot be read ({reason(error)}); expected 4 rows of as many"
+            " counts"
         ) from None
     return np.array([motif.counts[base] for base in "ACGT"]).T
 
@@ -119,7 +119,7 @@ def read_motif_files(
     counts = Counter(motif.label for motifs in read for motif in motifs)
     clashing = sorted(label for label, count in counts.items() if count > 1)
     if clashing:
-        logger.warning(
+        log.warning(
             "%d motif names are in more than one file and get the file's name: %s%s",
             len(clashing),
             ", ".join(clashing[:5]),

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import cavs, grams, metrics
 from .classifiers import Classifier
-from .coordinates import Coordinates, Dual, Primal
+from .coordinates import Coordinates, Dual, Primal, is_primal
 from .directions import consensus, replicate_cosine
 from .progress import Progress
 from .seeds import generator
@@ -51,11 +51,11 @@ def make_pool(
     Args:
         z: (m, d) float32, standardised activations.
         folds: (m,) int.
-        size: examples of a part, which decides how CAVs are trained (`training.train_variant`).
+        size: examples of a part, which decides how CAVs are trained (`coordinates.is_primal`).
         norm: of the classifier's penalty.
         kinds: (m,) int; all parts get the same number of each kind. None: all are of one.
     """
-    primal = z.shape[1] <= 2 * size or norm != "l2"
+    primal = is_primal(size, z.shape[1], norm)
     strata = folds if kinds is None else folds.astype(np.int64) * (kinds.max() + 1) + kinds
     return Pool(z, folds, strata, None if primal else grams.inner_products(z, z))
 

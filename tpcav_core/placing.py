@@ -47,6 +47,7 @@ def on_genome(annotations: Annotations, genome: Genome, label: int | None = None
     numbers = {name: number for number, name in enumerate(genome.names)}
     own = np.array([numbers.get(name, -1) for name in annotations.contigs], np.int32)
     if (own < 0).all():
+        # raises, with the nearest name
         genome.index(annotations.contigs[0])
     rows = slice(None) if label is None else np.flatnonzero(annotations.label == label)
     return Regions(
@@ -69,7 +70,7 @@ def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: flo
     """
     known = regions.contig >= 0
     rejected = {ABSENT: int((~known).sum())}
-    regions = Regions(*(column[known] for column in regions))
+    regions = regions.take(known)
     start = (regions.start + regions.end) // 2 - sampling.window // 2
     windows = Regions(regions.contig, start, start + sampling.window, regions.strand)
     reasons = rejection_reasons(
@@ -83,10 +84,10 @@ def place(regions: Regions, sampling: Sampling, genome: Genome, max_overlap: flo
     bad = np.any(list(reasons.values()), axis=0)
     order = np.lexsort((windows.start, windows.contig))
     order = order[~bad[order]]
-    windows = Regions(*(column[order] for column in windows))
+    windows = windows.take(order)
     kept = _apart(windows, sampling.window - math.floor(max_overlap * sampling.window + _ROUNDING))
     rejected[OVERLAP] = int((~kept).sum())
-    windows = Regions(*(column[kept] for column in windows))
+    windows = windows.take(kept)
     folds = fold_of(windows, sampling.starts, sampling.folds)
     return Placed(windows, folds, len(known), {name: n for name, n in rejected.items() if n})
 

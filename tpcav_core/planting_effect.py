@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from .bootstrap import DRAWS, interval
 from .errors import InputError
 from .inputs import Inputs
 from .out_of_memory import Halving
 from .readouts import Readout
-
-#: resamplings of the interval, and its level
-DRAWS = 1000
-LEVEL = 0.95
 
 
 class PlantingEffect(NamedTuple):
@@ -73,6 +70,6 @@ def planting_effect(
     change = np.asarray(planted, float) - bare
     n = len(change)
     means = np.array([change[rng.integers(0, n, n)].mean() for _ in range(DRAWS)])
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = interval(means)
     rising = (change > 0).mean() + (change == 0).mean() / 2
     return PlantingEffect(float(change.mean()), float(low), float(high), float(rising), n)

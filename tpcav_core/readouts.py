@@ -65,7 +65,7 @@ class Readout:
         Raises:
             InputError: the result is not what this readout reads.
         """
-        value = self._reduce(result, self.held(result) if held is None else held)
+        value = self._reduce(result, held)
         if not isinstance(value, Tensor) or value.ndim != 1:
             what = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise InputError(f"output {self.name!r}: gives {what}, expected one value an example")
@@ -172,7 +172,7 @@ def _profile_value(result: Any, held: Tensor | None) -> Tensor:
 
 
 def _counts(result: Any, held: Tensor | None) -> Tensor:
-    counts = _elements(result)[-1] if isinstance(result, Tensor) else _elements(result)[1]
+    counts = result if isinstance(result, Tensor) else _elements(result)[1]
     counts = counts.flatten(1) if counts.ndim > 1 else counts[:, None]
     if counts.shape[1] != 1:
         raise InputError(

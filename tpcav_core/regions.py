@@ -1,4 +1,4 @@
-"""Regions of a genome: read from BED files, or drawn at random from all acceptable positions."""
+"""Regions of a genome: read from BED files, and made windows of one width."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class Regions(NamedTuple):
     start: np.ndarray
     end: np.ndarray
     strand: np.ndarray
+
+    def take(self, rows: slice | np.ndarray) -> Regions:
+        """Return some of the regions, by number or by (n,) bool."""
+        return Regions(*(column[rows] for column in self))
 
 
 def read_bed(
@@ -113,4 +117,4 @@ def center(
             f"{regions.end[first]}; remove these regions"
         )
     centered = Regions(regions.contig, start, start + window, regions.strand)
-    return Regions(*(column[inside] for column in centered))
+    return centered.take(inside)

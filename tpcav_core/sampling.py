@@ -195,7 +195,7 @@ def draw_in_folds(sampling: Sampling, folds: np.ndarray, rng: np.random.Generato
     columns = [np.empty(len(folds), np.int64) for _ in Regions._fields]
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
-        there = StartRanges(*(column[sampling.folds == fold] for column in sampling.starts))
+        there = sampling.starts.take(sampling.folds == fold)
         drawn = random_regions(there, len(rows), sampling.window, rng, lost=sampling.lost)
         for column, values in zip(columns, drawn, strict=True):
             column[rows] = values

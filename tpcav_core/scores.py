@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .basis import Scaling, embed
+from .bootstrap import DRAWS, interval, times_drawn
 from .directions import consensus, unit
 from .seeds import generator
-
-#: resamplings of a bootstrap interval, and its level
-DRAWS = 1000
-LEVEL = 0.95
 
 
 class LayerTargets(NamedTuple):
@@ -157,21 +154,13 @@ class Resampling(NamedTuple):
     def replicates(self, r: int) -> np.ndarray:
         """Return (b, r) float64, the share that each of r replicates has in each resampling."""
         rng = generator(self.seed, "scores", self.target, "replicates", r)
-        return _shares(rng.integers(0, r, (len(self.regions), r)), r)
+        return times_drawn(rng.integers(0, r, (len(self.regions), r)), r) / r
 
 
 def resampling(n: int, seed: int, target: str, draws: int = DRAWS) -> Resampling:
     """Draw the resamplings of a target of n regions."""
     drawn = generator(seed, "scores", target, "regions").integers(0, n, (draws, n))
-    return Resampling(_shares(drawn, n), seed, target)
-
-
-def _shares(drawn: np.ndarray, n: int) -> np.ndarray:
-    """Return (b, n), how often each of n things was drawn (b, m), as a share of the draws."""
-    b, m = drawn.shape
-    numbers = (drawn + n * np.arange(b)[:, None]).ravel()
-    counts = np.bincount(numbers, minlength=b * n).reshape(b, n)
-    return np.asarray(counts / m)
+    return Resampling(times_drawn(drawn, n) / n, seed, target)
 
 
 def score_concept(
@@ -258,7 +247,7 @@ def _interval(values: np.ndarray, again: Resampling) -> tuple[float, float]:
     be larger and the interval would lie below the value.
     """
     means = ((again.regions @ values) * again.replicates(values.shape[1])).sum(axis=1)
-    low, high = np.quantile(means, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = interval(means)
     return float(low), float(high)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .metrics import interval
+from .bootstrap import interval
 
 SENSITIVITY_COLUMNS = [
     "model",

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-#: a region or a null counts as extreme beyond these fractions of positive regions
+#: a null counts as extreme beyond these fractions of positive regions
 EXTREME = (0.1, 0.9)
 #: share of nulls with extreme fractions from which on the fraction says nothing
 SATURATED = 0.1

@@ -208,7 +208,7 @@ def split_regions(
         (folds != TEST, n - test_size(n, test_fraction)),
         (folds == TEST, test_size(n, test_fraction)),
     ):
-        there = StartRanges(*(column[side] for column in starts))
+        there = starts.take(side)
         regions = random_regions(there, size, window, rng, lost=lost)
         sides.append((regions, fold_of(regions, there, folds[side])))
     order = rng.permutation(n)
@@ -246,7 +246,7 @@ def redivided(
     rows = rng.permutation(np.flatnonzero(tests == (surplus > 0)))[: abs(surplus)]
     if not len(rows):
         return regions, parts
-    there = StartRanges(*(column[(folds == TEST) == (surplus < 0)] for column in starts))
+    there = starts.take((folds == TEST) == (surplus < 0))
     # as many as that side will have: enough are new, whichever are there already
     size = wanted if surplus < 0 else len(parts) - wanted
     drawn = random_regions(there, size, int(regions.end[0] - regions.start[0]), rng, lost=lost)

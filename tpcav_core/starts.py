@@ -36,6 +36,10 @@ class StartRanges(NamedTuple):
     count: np.ndarray  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     block: np.ndarray
 
+    def take(self, rows: np.ndarray) -> StartRanges:
+        """Return some of the ranges, by number or by (r,) bool."""
+        return StartRanges(*(column[rows] for column in self))
+
 
 def available_starts(
     genome: Genome,

@@ -19,11 +19,6 @@ class Pairs(NamedTuple):
     baselines: Regions
 
 
-def take(regions: Regions, rows: np.ndarray | slice) -> Regions:
-    """Return some rows of ``regions``."""
-    return Regions(*(column[rows] for column in regions))
-
-
 def sample_given(regions: Regions, n: int | None, seed: int, name: str) -> Regions:
     """Return ``n`` of the regions, drawn with the seed and kept in their order; all for None."""
     total = len(regions.start)
@@ -34,7 +29,7 @@ def sample_given(regions: Regions, n: int | None, seed: int, name: str) -> Regio
             f"target {name!r}: {n} regions asked, but the file has {total}; lower targets.{name}.n"
         )
     rows = generator(seed, "targets", name, "sample").choice(total, n, replace=False)
-    return take(regions, np.sort(rows))
+    return regions.take(np.sort(rows))
 
 
 def pair_with_random(
@@ -62,6 +57,6 @@ def pair_with_random(
     rng = generator(seed, "targets", name, "baselines")
     if isinstance(targets, int):
         drawn = random_regions(starts, 2 * targets, window, rng, lost=lost)
-        return Pairs(take(drawn, slice(0, targets)), take(drawn, slice(targets, None)))
+        return Pairs(drawn.take(slice(0, targets)), drawn.take(slice(targets, None)))
     baselines = random_regions(starts, len(targets.start), window, rng, lost=lost)
     return Pairs(targets, baselines)

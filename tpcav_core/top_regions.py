@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .baselines import Baselines
 from .contribution_values import Contributions
 from .explain import RegionPairs
 from .genome import Genome, decode
 from .inputs import Inputs
 from .regions import Regions
 from .sites import find_sites, rank, region_names, shown
-from .targets import take
 
 
 class Followed(NamedTuple):
@@ -97,16 +95,12 @@ class ChosenPairs:
     @property
     def regions(self) -> Regions:
         """The target regions."""
-        return take(self.source.regions, self.rows)
+        return self.source.regions.take(self.rows)
 
     def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
         """Yield the inputs of ``size`` pairs at a time, and those of one of their baselines."""
-        source = self.source
-        baselines = source.baselines or Baselines("regions", regions=(source.pairs.baselines,))
         for first in range(0, self.size, size):
-            rows = self.rows[first : first + size]
-            own = source.inputs(take(source.regions, rows))
-            yield own, baselines.inputs(number, rows, source)
+            yield self.source.pair_inputs(self.rows[first : first + size], number)
 
 
 def top_table(
@@ -131,7 +125,7 @@ def top_table(
         sequence, on the genome's plus strand, comma-separated).
     """
     rows = np.array([top.row for top in tops], dtype=np.int64)
-    own = take(regions, rows)
+    own = regions.take(rows)
     table = pd.DataFrame(
         {
             "concept": [top.concept for top in tops],

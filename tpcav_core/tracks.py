@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, suggest
-from .genome import Genome
+from .genome import Genome, suggest_contig
 from .regions import Regions
 
 #: windows with fewer bases than this between them are read together
@@ -183,8 +183,7 @@ class Tracks:
             for rows in _neighbours(regions, there):
                 first, end = int(regions.start[rows].min()), int(regions.end[rows].max())
                 signal = _read(track, file, name, first, end)
-                here = Regions(*(column[rows] for column in regions))
-                yield rows, first, _complete(track, name, first, signal, here)
+                yield rows, first, _complete(track, name, first, signal, regions.take(rows))
 
 
 def _open_bigwig(track: Track) -> Any:
@@ -219,11 +218,8 @@ def _open_bigwig(track: Track) -> Any:
 def _check_contig(track: Track, file: Any, name: str, genome: Genome) -> None:
     lengths, length = file.chroms(), int(genome.lengths[genome.index(name)])
     if name not in lengths:
-        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
         shown = ", ".join(list(lengths)[:3]) + (", …" if len(lengths) > 3 else "")
-        hint = suggest(name, lengths)
-        if other in lengths:
-            hint = f"; did you mean {other!r}? The names differ by the prefix 'chr'"
+        hint = suggest_contig(name, lengths)
         raise InputError(f"{track.place}: no contig {name!r} ({len(lengths)} there: {shown}){hint}")
     if lengths[name] != length:
         raise InputError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import cavs, grams, metrics
 from .classifiers import Classifier
-from .coordinates import Coordinates, Dual, Primal
+from .coordinates import Coordinates, Dual, Primal, is_primal
 from .directions import replicate_cosine
 from .seeds import generator
 from .splits import TEST
@@ -91,9 +91,7 @@ def train_variant(
         InputError: if a fold or the test part has too few examples of either class.
     """
     n, d = examples.z.shape
-    # a norm other than L2 sees more than inner products
-    primal = d <= 2 * n or classifier.norm != "l2"
-    problems = _by_features if primal else _by_inner_products
+    problems = _by_features if is_primal(n, d, classifier.norm) else _by_inner_products
     fits = []
     for part, coordinates in problems(examples, control):
         is_concept = np.arange(n + len(part.kept)) < n
@@ -109,7 +107,7 @@ def train_variant(
     ]
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """The examples of one replicate of the control that a concept is told apart from.
 
     Attributes:
@@ -133,13 +131,13 @@ class _Fit(NamedTuple):
         folds: (n + m,) int.
     """
 
-    part: _Part
+    part: Part
     fit: cavs.CavFit
     is_concept: np.ndarray
     folds: np.ndarray
 
 
-def used_parts(examples: Examples, control: Control) -> Iterator[_Part]:
+def used_parts(examples: Examples, control: Control) -> Iterator[Part]:
     """Yield, replicate by replicate, the examples of a control that a concept is told apart from.
 
     Of a replicate these are in training and test at most as many as the concept has.
@@ -147,11 +145,11 @@ def used_parts(examples: Examples, control: Control) -> Iterator[_Part]:
     first = 0
     for replicate, others in control.folds.items():
         kept = _balanced(examples.folds, others)
-        yield _Part(replicate, kept, first + kept)
+        yield Part(replicate, kept, first + kept)
         first += len(others)
 
 
-def _by_features(examples: Examples, control: Control) -> Iterator[tuple[_Part, Coordinates]]:
+def _by_features(examples: Examples, control: Control) -> Iterator[tuple[Part, Coordinates]]:
     """Yield each replicate, with concept and control by their features."""
     others = np.concatenate([batch.copy() for batch in control.rows()])
     wide = examples.z.shape[1] > 2 * len(examples.z)
@@ -160,7 +158,7 @@ def _by_features(examples: Examples, control: Control) -> Iterator[tuple[_Part, 
         yield part, Primal(np.concatenate([examples.z, others[part.rows]]).astype(kind, copy=False))
 
 
-def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[_Part, Coordinates]]:
+def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[Part, Coordinates]]:
     """Yield each replicate, with concept and control by their inner products."""
     own = grams.inner_products(examples.z, examples.z)
     cross = grams.cross_gram(examples.z, control.rows())

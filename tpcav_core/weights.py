@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import InputError, suggest
+from .errors import InputError, some_of, suggest
 
 log = logging.getLogger("tpcav_core")
 
@@ -84,9 +84,9 @@ def load_state(model: nn.Module, state: Mapping[str, Any], prefix: str | None, p
             if isinstance(state.get(key), Tensor) and state[key].shape != own[key].shape
         ]
         differences = [
-            _first("shape mismatch", shapes),
-            _first("missing", [key for key in own if key not in state]),
-            _first("unexpected", [key for key in state if key not in own]),
+            some_of("shape mismatch", shapes),
+            some_of("missing", [key for key in own if key not in state]),
+            some_of("unexpected", [key for key in state if key not in own]),
         ]
         found = "; ".join(filter(None, differences)) or str(error).splitlines()[-1].strip()
         raise InputError(
@@ -98,7 +98,7 @@ def load_state(model: nn.Module, state: Mapping[str, Any], prefix: str | None, p
     # A file may keep only one name of a tensor that the network uses under two.
     missing = [key for key in missing if key not in own or _place(own[key]) not in given]
     if missing or unexpected:
-        differences = [_first("missing", missing), _first("unexpected", unexpected)]
+        differences = [some_of("missing", missing), some_of("unexpected", unexpected)]
         raise InputError(
             f"{path}: keys do not match the network that the factory builds:"
             f" {'; '.join(filter(None, differences))}; check the factory and its kwargs, or set"
@@ -201,7 +201,7 @@ def _read_torch(path: Path) -> Any:
         names = _pickled_names(path, str(error))
         if names:
             raise InputError(
-                f"{path}: {_first('holds pickled objects', names)}, expected tensors only; save"
+                f"{path}: {some_of('holds pickled objects', names)}, expected tensors only; save"
                 " the weights alone with torch.save(model.state_dict(), …), or, for a whole"
                 " module whose authors you trust, set weights_format: pickled_module and"
                 " allow_pickled_module: true (this runs code of the file)"
@@ -250,7 +250,7 @@ def _without_prefix(
     kept = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
     if not kept:
         raise InputError(
-            f"{path}: no key starts with weights_prefix {prefix!r}; {_first('keys', list(state))}"
+            f"{path}: no key starts with weights_prefix {prefix!r}; {some_of('keys', list(state))}"
         )
     if len(kept) < len(state):
         log.info("%s: left out %d keys without %r", path, len(state) - len(kept), prefix)
@@ -273,16 +273,10 @@ def _place(tensor: Tensor) -> tuple[int, tuple[int, ...]]:
     return tensor.data_ptr(), tuple(tensor.shape)
 
 
-def _first(what: str, items: list[str], limit: int = 3) -> str:
-    if not items:
-        return ""
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return f"{what} {', '.join(items[:limit])}{more}"
-
-
 def _summary(content: Any) -> str:
     if isinstance(content, Mapping):
-        return f"holds a mapping with {_first('keys', [repr(key) for key in content]) or 'no keys'}"
+        keys = some_of("keys", [repr(key) for key in content])
+        return f"holds a mapping with {keys or 'no keys'}"
     return f"holds a {type(content).__name__}"
 
 

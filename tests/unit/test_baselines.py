@@ -12,7 +12,7 @@ from tpcav_core.imports import load_object
 from tpcav_core.inputs import input_adapter
 from tpcav_core.regions import Regions
 from tpcav_core.starts import available_starts
-from tpcav_core.targets import pair_with_random, take
+from tpcav_core.targets import pair_with_random
 
 WINDOW, N = 64, 12
 ONE_HOT = input_adapter("one_hot")
@@ -107,13 +107,13 @@ def test_one_baseline_is_its_own_mean(model, toy_genome, pairs):
     one, _ = attribute_source(model, "2", source(toy_genome, pairs, None))
     for left, right in zip(average([one]), one, strict=True):
         np.testing.assert_array_equal(left, right)
-    rows = take(pairs.targets, slice(0, 3))
+    rows = pairs.targets.take(slice(0, 3))
     part, _ = attribute_source(
         model,
         "2",
         source(
             toy_genome,
-            pairs._replace(targets=rows, baselines=take(pairs.baselines, slice(3))),
+            pairs._replace(targets=rows, baselines=pairs.baselines.take(slice(3))),
             None,
         ),
     )

@@ -19,7 +19,7 @@ from tpcav_core.inputs import input_adapter
 from tpcav_core.regions import Regions
 from tpcav_core.starts import available_starts
 from tpcav_core.strands import StrandAverage
-from tpcav_core.targets import Pairs, pair_with_random, take
+from tpcav_core.targets import Pairs, pair_with_random
 
 WINDOW = 64
 
@@ -303,7 +303,7 @@ def test_layers_with_tuples_and_several_calls(toy_genome, pairs, layer, d):
 @pytest.mark.parametrize("batch_size", [1, 20, 64])
 def test_regions_in_another_order_give_the_same(model, toy_genome, pairs, batch_size):
     order = np.random.default_rng(0).permutation(20)
-    other = Pairs(*(take(side, order) for side in pairs))
+    other = Pairs(*(side.take(order) for side in pairs))
     restriction = Restriction(span(cavs_of(8)), scaling_of(8))
     results = []
     for each in (pairs, other):

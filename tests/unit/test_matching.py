@@ -32,10 +32,6 @@ def places(n):
     return Regions(np.zeros(n, np.int32), start, start + 50, np.ones(n, np.int8))
 
 
-def take(regions, rows):
-    return Regions(*(column[rows] for column in regions))
-
-
 # GC content
 
 
@@ -45,7 +41,7 @@ def test_window_gc_does_not_depend_on_chunks_or_strand(toy_genome, toy_sampling,
     whole = gc_content(toy_genome.windows(*regions[:2], 64, regions.strand))
     monkeypatch.setattr(matching, "_CHUNK", 64 * 7)
     assert (window_gc(regions, toy_genome) == whole).all()
-    assert window_gc(take(regions, slice(0)), toy_genome).shape == (0,)
+    assert window_gc(regions.take(slice(0)), toy_genome).shape == (0,)
 
 
 # matching of values
@@ -247,7 +243,7 @@ def test_shares(m, top, low):
 def test_ties_are_treated_alike_in_any_order():
     signal = np.array([0.0, 0, 0, 0, 0, 0, 1, 2, 2, 2])
     for order in (np.arange(10), rng(1).permutation(10)):
-        regions = take(places(10), order)
+        regions = places(10).take(order)
         sets = split_by_signal(signal[order], regions, np.zeros(10), top=0.1, low=0.2)
         assert sorted(sets.low.start.tolist()) == [0, 100, 200, 300, 400, 500]
         assert sorted(sets.high.start.tolist()) == [700, 800, 900]
@@ -288,7 +284,7 @@ def test_matched_low_laws():
 
 
 def test_a_place_is_used_once():
-    twice = take(places(2), np.array([0, 0, 1]))
+    twice = places(2).take(np.array([0, 0, 1]))
     zeros = np.zeros(3)
     with pytest.raises(InputError, match=r"1 of 3 regions of high signal .* among 2;"):
         matched_low(zeros + 0.5, zeros, twice, zeros, zeros + 0.5, rng(1), 0.05)
@@ -332,7 +328,7 @@ def test_accessible_windows_and_their_controls(real_data):
         rows = matched_low(
             gc[near], sets.high_folds[near], sets.low, sets.low_folds, low_gc, rng(2), 0.05
         )
-        low = tracks.means("MCF-7", take(sets.low, rows))
+        low = tracks.means("MCF-7", sets.low.take(rows))
         matched, _, _ = gc_matched_windows(gc, sets.high_folds, genome, sampling, rng(3))
         control = tracks.means("MCF-7", matched)
     all_gc = window_gc(regions, genome)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from tpcav_core.bootstrap import DRAWS, interval
 from tpcav_core.metrics import (
-    DRAWS,
     KEPT,
     NAMES,
     classification_metrics,
-    interval,
     metric_draws,
     metric_intervals,
 )

@@ -12,10 +12,11 @@ from torch import nn
 
 from tests.conftest import WINDOW
 from tpcav_core import concepts, files
+from tpcav_core.bootstrap import DRAWS
 from tpcav_core.commands import main, planting
 from tpcav_core.errors import InputError
 from tpcav_core.motifs import Motif
-from tpcav_core.planting_effect import DRAWS, outputs, planting_effect
+from tpcav_core.planting_effect import outputs, planting_effect
 from tpcav_core.readouts import readout
 from tpcav_core.sources.base import Setting
 from tpcav_core.sources.motifs import MotifConcept

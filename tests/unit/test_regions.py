@@ -355,6 +355,13 @@ def test_windows_are_distinct():
     assert len(np.unique(regions.start)) == 4000
 
 
+def test_rows_are_taken_from_every_column():
+    columns = np.arange(5, dtype=np.int32), np.arange(5) * 100, np.arange(5) * 100 + 7, -np.ones(5)
+    taken = Regions(*columns).take(np.array([3, 0]))
+    assert [column.tolist() for column in taken] == [[3, 0], [300, 0], [307, 7], [-1, -1]]
+    assert ranges([0, 0, 9, 0], [1, 5, 8, 1]).take(np.array([False, True])).count.tolist() == [8]
+
+
 def test_both_strands_are_equally_likely():
     starts = ranges([0, 0, 100_000, 0])
     rng = np.random.default_rng(3)

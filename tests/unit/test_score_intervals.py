@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tpcav_core.bootstrap import DRAWS
 from tpcav_core.directions import consensus, unit
 from tpcav_core.scores import (
-    DRAWS,
     LayerTargets,
     derivative,
     effect,

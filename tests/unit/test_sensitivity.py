@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tpcav_core import metrics
+from tpcav_core.bootstrap import DRAWS, interval
 from tpcav_core.metrics import classification_metrics, metric_draws
 from tpcav_core.sensitivity import (
     POINT_COLUMNS,
@@ -302,9 +303,9 @@ def test_variants_and_replicates_of_a_concept_are_resampled_alike():
 def test_the_first_draws_are_kept_of_those_the_interval_is_made_of(monkeypatch):
     control = set_control({"0": examples(200, 2)})
     (row,) = train_variant(("c", "2"), examples(200, 1, 0.5), control)
-    monkeypatch.setattr(metrics, "KEPT", metrics.DRAWS)
+    monkeypatch.setattr(metrics, "KEPT", DRAWS)
     (whole,) = train_variant(("c", "2"), examples(200, 1, 0.5), control)
     np.testing.assert_array_equal(whole["f1_draws"][: len(row["f1_draws"])], row["f1_draws"])
     ends = (row["test_f1_low"], row["test_f1_high"])
-    assert metrics.interval(whole["f1_draws"]) == pytest.approx(ends, abs=1e-6)
+    assert interval(whole["f1_draws"]) == pytest.approx(ends, abs=1e-6)
     assert ends == (whole["test_f1_low"], whole["test_f1_high"])

@@ -6,7 +6,7 @@ import pytest
 from tpcav_core.errors import InputError
 from tpcav_core.regions import Regions
 from tpcav_core.starts import StartRanges
-from tpcav_core.targets import pair_with_random, sample_given, take
+from tpcav_core.targets import pair_with_random, sample_given
 
 WINDOW = 10
 
@@ -24,13 +24,6 @@ STARTS = StartRanges(
 
 def same(left, right):
     return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
-
-
-def test_rows_are_taken_from_every_column():
-    taken = take(regions(5), np.array([3, 0]))
-    assert taken.start.tolist() == [300, 0]
-    assert taken.contig.tolist() == [0, 0]
-    assert same(take(regions(5), slice(1, 3)), take(regions(5), np.array([1, 2])))
 
 
 @pytest.mark.parametrize("n", [None, 20])

@@ -10,7 +10,6 @@ from .. import bigwigs, files, logos, sites
 from ..contribution_values import Contributions
 from ..genome import Genome
 from ..regions import Regions
-from ..targets import take
 from .contribution_data import read_contributions
 from .data import load_genome
 from .result_files import write_table
@@ -60,7 +59,7 @@ def top_logos(
     top = sites.rank(result.score)[:number]
     length = result.contributions.shape[1]
     codes = genome.windows(regions.contig[top], regions.start[top], length)
-    names = sites.region_names(take(regions, top), genome)
+    names = sites.region_names(regions.take(top), genome)
     drawn = []
     for place, row in enumerate(top.tolist()):
         part = sites.shown(length, found.center(row))

@@ -17,7 +17,6 @@ from ..genome import Genome
 from ..inputs import Inputs, input_adapter
 from ..layer_checks import check_layer
 from ..models import ModelSpec, load_model, resolve_device
-from ..regions import Regions
 from ..sampling import draw_windows
 from ..user_inputs import check_call, user_inputs
 from .concepts import make_sampling
@@ -80,7 +79,7 @@ def example_inputs(
     regions, _ = draw_windows(sampling, "preflight")
     lost = ", ".join(f"{reason} {number:,}" for reason, number in sampling.lost.items())
     log.info("start positions not used, by reason: %s", lost)
-    part = Regions(*(column[:n] for column in regions))
+    part = regions.take(slice(n))
     codes = loaded.windows(part.contig, part.start, spec.window, part.strand)
     adapt = input_adapter(spec.inputs)
     tracks = open_tracks(spec.tracks, loaded)

@@ -89,8 +89,7 @@ class Given:
         rows = sample_rows(
             placed.folds, sampling, rng, minimum=minimum, name=f"{name}, {self.file}"
         )
-        chosen = Regions(*(column[rows] for column in placed.regions))
-        return orient(chosen, self.strand, rng), placed.folds[rows]
+        return orient(placed.regions.take(rows), self.strand, rng), placed.folds[rows]
 
     def availability(self, setting: Setting) -> Availability:
         """Return how many windows there are, and why others cannot be examples."""

@@ -239,16 +239,16 @@ def _read_motifs(
             chosen = {**chosen, "pyjaspar": version("pyjaspar")}
         motifs = kept(chosen, [], lambda: read_jaspar_database(**definition["jaspar"]), cache)
         return motifs, f"JASPAR ({len(motifs)} motifs)"
-    paths = file_list(definition)
+    paths = _file_list(definition)
     # of several files, names may become part of labels
     key = [definition["format"], paths if len(paths) > 1 else []]
     motifs = kept(key, paths, lambda: read_motif_files(paths, definition["format"]), cache)
     return motifs, f"{', '.join(paths)} ({len(motifs)} motifs)"
 
 
-def file_list(definition: Mapping[str, Any]) -> list[str]:
-    """Return the files a definition names under ``file``: one, several or none."""
-    named = definition.get("file") or []
+def _file_list(definition: Mapping[str, Any]) -> list[str]:
+    """Return the files a definition names under ``file``, one or several."""
+    named = definition["file"]
     return [named] if isinstance(named, str) else list(named)
 
 
@@ -259,10 +259,10 @@ def _concepts(
     bins = definition["bins"]
     into = definition["into"] and Given.of({"strand": "both"}, definition["into"])
     for number in range(bins):
-        of_bin = f".bin{number + 1}of{bins}" if bins > 1 else ""
+        several = bins > 1
         yield MotifConcept(
-            id=identity + of_bin,
-            label=label + of_bin.replace(".bin", ", bin ").replace("of", " of "),
+            id=f"{identity}.bin{number + 1}of{bins}" if several else identity,
+            label=f"{label}, bin {number + 1} of {bins}" if several else label,
             set=name,
             control=definition["control"],
             motif=motif,
@@ -270,7 +270,7 @@ def _concepts(
             both_strands=definition["both_strands"],
             start_margin=definition["start_margin"],
             end_margin=definition["end_margin"],
-            bin=(number, bins) if bins > 1 else None,
+            bin=(number, bins) if several else None,
             consensus=definition["sites"] == "consensus",
             into=into or None,
         )

@@ -13,7 +13,6 @@ from ..concepts import Recipe, realise
 from ..errors import InputError
 from ..matching import SignalSets, matched_low, split_by_signal, window_gc
 from ..placing import Placed, place
-from ..regions import Regions
 from ..sampling import draw_windows, orient, sample_rows
 from ..seeds import generator
 from ..splits import TEST
@@ -89,7 +88,7 @@ class SignalConcept(Concept):
         """Yield the one variant with its recipe."""
         rows = self._rows(setting)
         found = self.sets(setting).found
-        yield ONLY, Recipe(Regions(*(part[rows] for part in found.high)), found.high_folds[rows])
+        yield ONLY, Recipe(found.high.take(rows), found.high_folds[rows])
 
     def _rows(self, setting: Setting) -> np.ndarray:
         """Return which windows of high signal are the examples."""
@@ -115,7 +114,7 @@ class SignalConcept(Concept):
             rows = matched_low(gc, recipe.folds, *low, rng, self.tolerance)
         except InputError:
             rows = partner[self._rows(setting)]
-        return Recipe(Regions(*(part[rows] for part in found.low)), found.low_folds[rows])
+        return Recipe(found.low.take(rows), found.low_folds[rows])
 
     def availability(self, setting: Setting) -> Availability:
         """Return how many windows have high signal."""
