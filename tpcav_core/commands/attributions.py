@@ -14,7 +14,7 @@ from ..attributions import Attribution
 from ..errors import InputError
 from ..explain import FunctionPairs, RegionPairs, attribute_source
 from ..models import load_model
-from .data import load_genome
+from .data import optional_genome
 from .options import add_model_arguments, read_model
 from .target_sources import target_source
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     target = json.loads(arguments.target)
     source = target_source(loaded, target, spec, json.loads(arguments.sampling), arguments.seed)
     model = load_model(spec).to(device)

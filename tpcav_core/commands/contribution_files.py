@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     genome = load_genome(arguments.genome)
-    result, regions, _ = read_contributions(arguments.contributions, genome)
+    result, regions = read_contributions(arguments.contributions, genome)
     with files.atomic(arguments.bigwig) as temporary:
         bigwigs.write_bigwig(temporary, genome, regions, result.contributions)
     found = sites.find_sites(result.contributions)
