@@ -1021,6 +1021,7 @@ def test_every_step_explains_every_option(step):
     module.add_arguments(parser)
     assert callable(module.run)
     assert len(parser._actions) > 1
+    assert [action.dest for action in parser._actions if not action.help] == []
 
 
 def test_options_that_are_missing_are_named(capsys):

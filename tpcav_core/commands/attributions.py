@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--readout", default="0", help="what of the output is explained")
     parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
-    parser.add_argument("--method", default="auto")
+    parser.add_argument("--method", default="auto", help="as attributions.method of the config")
     parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
     parser.add_argument("--force", action="store_true", help="go on where it is exceeded")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--output", required=True, help="attributions, torch")
 
 

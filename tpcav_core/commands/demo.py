@@ -33,8 +33,8 @@ CPG = 0.12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motifs", required=True, help="MEME file")
     parser.add_argument("--roles", required=True, help="table: motif, role, strength")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=training.EPOCHS)
+    parser.add_argument("--seed", type=int, default=1, help="of all random choices")
+    parser.add_argument("--epochs", type=int, default=training.EPOCHS, help="of training")
     parser.add_argument("--output", required=True, help="folder of the data")
 
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipes", required=True, help="recipes of planted concepts, parquet")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
     parser.add_argument("--outputs", default='{"": 0}', help="JSON: what is read, by name")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--output", required=True, help="planting effects, parquet")
 
 

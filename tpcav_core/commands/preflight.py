@@ -69,7 +69,7 @@ def add_example_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--call", help="JSON: a function's call, where there is no genome")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
     parser.add_argument("--examples", type=int, required=True, help="of each set")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
 
 
 def example_inputs(

@@ -30,7 +30,7 @@ EXAMPLES = 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_example_arguments(parser)
     parser.add_argument("--model", required=True, help="JSON: a model of the configuration")
-    parser.add_argument("--layer", required=True)
+    parser.add_argument("--layer", required=True, help="name of a module in the model")
     parser.add_argument("--outputs", default='{"": 0}', help="JSON: what is explained, by name")
     parser.add_argument("--attributions", default="{}", help="JSON: method, tolerance, force")
     parser.add_argument("--sets", type=int, default=0, help="sets of activations kept at a time")
