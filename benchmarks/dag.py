@@ -78,7 +78,7 @@ def timed(folder: Path, *options: str) -> tuple[str, str]:
 
 
 def measure(folder: Path, concepts: int) -> dict[str, Any]:
-    """Return seconds of the dry run and of a job's start, each with motifs new and known."""
+    """Return times of the dry run, with motifs new and known, and of the start of one job."""
     make_study(folder, concepts)
     first, _ = timed(folder, "--quiet", "all", "host")
     known, output = timed(folder, "--quiet", "host")

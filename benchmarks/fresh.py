@@ -15,7 +15,6 @@ import torch
 BATCH = 250
 #: from base codes to the network's input; code 4 is all zeros
 _ONE_HOT = np.eye(5, 4, dtype=np.float32)
-Decide = Callable[[np.ndarray], np.ndarray]
 
 
 def short(motif: str) -> str:

@@ -85,6 +85,22 @@ def slower(what: str, measured: list[Measured], found: Medians, ours: str, bare:
     return what, *times, f"{paired(measured, ours, bare)} times the time", cpu
 
 
+def compared_f1(d: int, replicates: int, measured: Measured, published: Measured) -> Row:
+    """Return the row that compares F1 on the common fresh examples."""
+    own, other = (
+        {name: sum(values) / len(values) for name, values in one["about"]["fresh_f1"].items()}
+        for one in (measured, published)
+    )
+    worst = min(own, key=lambda name: own[name] - other[name])
+    means = [sum(side.values()) / len(side) for side in (own, other)]
+    return (
+        f"F1 on fresh examples, d = {d:,}, {replicates} control(s), mean of {len(own)}",
+        *(f"{mean:.4f}" for mean in means),
+        f"lowest difference {own[worst] - other[worst]:+.3f} ({worst})",
+        "",
+    )
+
+
 def alone(what: str, value: str) -> Row:
     return what, value, "", "", ""
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import argparse
 import gzip
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import (
     HERE,
     RESULTS,
-    ROOT,
-    Measured,
     Row,
     alone,
+    compared_f1,
     faster,
     measure,
     milliseconds,
@@ -28,10 +26,18 @@ from benchmarks.measuring import (
     seconds,
     slower,
 )
-from benchmarks.surroundings import GENOME, MOTIFS, find_data, one_motif, published_python
+from benchmarks.surroundings import (
+    BED,
+    GENOME,
+    MOTIFS,
+    find_data,
+    one_motif,
+    published_python,
+    study_data,
+    study_options,
+)
 
 ALL_MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.meme")
-BED = Path("regions", "K562_CTCF.hg19.chr20.bed")
 LAYERS = {"linear_layer_1": 128, "conv_layer_2": 65_536}
 # Freed memory is kept for reuse, on both sides alike: else the same code takes 120,000 or 430,000
 # page faults, depending on what ran before it.
@@ -54,19 +60,19 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tpcav-bench-") as folder:
         work = Path(folder)
-        if "windows" in arguments.only:
+        if "windows" in only:
             rows += windows(data, work, python, arguments.rounds)
-        if "recipes" in arguments.only:
+        if "recipes" in only:
             rows += recipes(data)
-        if "activations" in arguments.only:
+        if "activations" in only:
             rows += activations(data, work, arguments.rounds)
-        if "basis" in arguments.only:
+        if "basis" in only:
             rows += basis(arguments.rounds)
-        if "cavs" in arguments.only:
+        if "cavs" in only:
             rows += cavs(data, work, python, min(3, arguments.rounds))
-        if "attributions" in arguments.only:
+        if "attributions" in only:
             rows += attributions(data, work, python, min(3, arguments.rounds))
-        if "study" in arguments.only:
+        if "study" in only:
             rows += study(data, work, python, arguments.processes)
     print_table(rows)
 
@@ -258,38 +264,6 @@ def study(data: Path, work: Path, python: Path, numbers: list[int]) -> list[Row]
                 rows.append((f"{what}; theirs with {processes} process(es)", *times, ratio, ""))
                 rows.append(compared_f1(d, replicates, measured, published))
     return rows
-
-
-def compared_f1(d: int, replicates: int, measured: Measured, published: Measured) -> Row:
-    """Return the row that compares F1 on the common fresh examples."""
-    own, other = (
-        {name: sum(values) / len(values) for name, values in one["about"]["fresh_f1"].items()}
-        for one in (measured, published)
-    )
-    worst = min(own, key=lambda name: own[name] - other[name])
-    means = [sum(side.values()) / len(side) for side in (own, other)]
-    return (
-        f"F1 on fresh examples, d = {d:,}, {replicates} control(s), mean of {len(own)}",
-        *(f"{mean:.4f}" for mean in means),
-        f"lowest difference {own[worst] - other[worst]:+.3f} ({worst})",
-        "",
-    )
-
-
-def study_data(data: Path, work: Path) -> Path:
-    """Return the folder with what both sides get."""
-    folder = work / "study"
-    if not folder.exists():
-        folder.mkdir()
-        subprocess.run(module("study", "data", *study_options(data, folder)), cwd=ROOT, check=True)
-    return folder
-
-
-def study_options(data: Path, folder: Path) -> list[str]:
-    return [
-        *(f"--data={data}", f"--fasta={data / GENOME}", f"--meme={data / MOTIFS}"),
-        *(f"--bed={data / BED}", f"--work={folder}"),
-    ]
 
 
 def fresh_folder(work: Path, name: str) -> Path:

@@ -27,18 +27,11 @@ import yaml
 from .measuring import RESULTS, ROOT
 
 CONFIGS = ROOT / ".test" / "ctcf"
-#: where a step's folder bears another name than the step
-PARTS = (
-    "activations",
-    "concepts",
-    "controls",
-    "basis",
-    "cavs",
-    "nulls",
-    "attributions",
-    "planting",
+#: folders of benchmark files with several jobs each
+STEPS = (
+    *("activations", "concepts", "controls", "basis", "cavs", "nulls", "attributions", "planting"),
+    *("scores", "sites", "targets", "methods", "shuffled"),
 )
-STEPS = (*PARTS, "scores", "sites", "targets", "methods", "shuffled")
 
 
 def run(motifs: int, work: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -188,6 +181,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(data))
     options = parser.parse_args()
     options.meme = options.data / "motifs" / "vierstra_archetypes_v2.1beta.meme"
+    RESULTS.mkdir(exist_ok=True)
     measured = [run(number, options.work, options) for number in options.motifs]
     (RESULTS / f"{options.name}.json").write_text(json.dumps(measured, indent=2) + "\n")
     print(json.dumps(measured, indent=2))

@@ -9,12 +9,13 @@ import sys
 import venv
 from pathlib import Path
 
-from benchmarks.measuring import HERE, ROOT
+from benchmarks.measuring import HERE, ROOT, module
 
 ENVIRONMENT = HERE / ".venv-published"
 REQUIREMENTS = HERE / "published" / "requirements.txt"
 GENOME = Path("genome", "hg19.chr20_1-7391880.fa.gz")
 MOTIFS = Path("motifs", "vierstra_archetypes_v2.1beta.test7.meme")
+BED = Path("regions", "K562_CTCF.hg19.chr20.bed")
 MODEL = Path("models", "mcf7_ctcf.state_dict.pt")
 MOTIF = "AC0078:CTCF/CTCFL:C2H2_ZF"
 
@@ -37,6 +38,22 @@ def one_motif(data: Path, work: Path) -> Path:
     path = work / "motif.meme"
     path.write_text(head + "".join(f"MOTIF {m}" for m in motifs if m.startswith(MOTIF)))
     return path
+
+
+def study_data(data: Path, work: Path) -> Path:
+    """Return the folder with what both sides get."""
+    folder = work / "study"
+    if not folder.exists():
+        folder.mkdir()
+        subprocess.run(module("study", "data", *study_options(data, folder)), cwd=ROOT, check=True)
+    return folder
+
+
+def study_options(data: Path, folder: Path) -> list[str]:
+    return [
+        *(f"--data={data}", f"--fasta={data / GENOME}", f"--meme={data / MOTIFS}"),
+        *(f"--bed={data / BED}", f"--work={folder}"),
+    ]
 
 
 def published_python() -> Path:

@@ -36,9 +36,7 @@ def main() -> None:
         page.add_style_tag(
             content=".top { position: static !important; } html { scroll-padding: 0 !important; }"
         )
-        section = page.locator(f"#{arguments.section}")
-        section.scroll_into_view_if_needed()
-        page.evaluate(f"document.getElementById('{arguments.section}').scrollIntoView()")
+        page.locator(f"#{arguments.section}").evaluate("section => section.scrollIntoView()")
         page.wait_for_timeout(1500)
         arguments.picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=arguments.picture)

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks.truth.report import recovery
-from benchmarks.truth.rows import read
+from benchmarks.truth.rows import TRUE, read, standard
 
 COLOURS = {
     "activator": "#0072B2",
@@ -74,7 +74,7 @@ def draw_recovery(rows: pd.DataFrame) -> plt.Figure:
 
 def draw_nulls(rows: pd.DataFrame) -> plt.Figure:
     """Draw effects of motifs beside those of permuted motifs and random sets, all networks."""
-    own = rows[(rows["mode"] == "tpcav") & (rows["classifier"] == "ridge")]
+    own = standard(rows)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
     for axis, layer in zip(axes, ("middle", "late"), strict=True):
         place = own[own["layer"] == layer]
@@ -106,9 +106,7 @@ def _strip(axis: Axes, place: float, values: np.ndarray, colour: str) -> None:
 
 def draw_planting(rows: pd.DataFrame) -> plt.Figure:
     """Draw the effect against what planting really does."""
-    own = rows[
-        (rows["mode"] == "tpcav") & (rows["classifier"] == "ridge") & (rows["kind"] == "concept")
-    ]
+    own = standard(rows[rows["kind"] == "concept"])
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharex=True, sharey=True)
     for axis, layer in zip(axes, LAYERS, strict=True):
         place = own[(own["layer"] == layer) & (own["variant"] == "4")]
@@ -131,15 +129,9 @@ def draw_planting(rows: pd.DataFrame) -> plt.Figure:
 
 def draw_saturation(rows: pd.DataFrame) -> plt.Figure:
     """Draw published log ratios and effects of random sets beside those of motifs."""
-    own = rows[
-        (rows["mode"] == "tpcav") & (rows["classifier"] == "ridge") & (rows["layer"] == "late")
-    ]
+    own = standard(rows[rows["layer"] == "late"])
     random = own[own["kind"] == "random"]
-    true = own[
-        (own["kind"] == "concept")
-        & own["role"].isin(["activator", "repressor"])
-        & (own["variant"] == "4")
-    ]
+    true = own[(own["kind"] == "concept") & own["role"].isin(TRUE) & (own["variant"] == "4")]
     figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
     for axis, name, label in (
         (axes[0], "log_ratio", "published log ratio"),

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+#: roles of motifs that raise or lower the first output by themselves
+TRUE = ("activator", "repressor")
+
 
 def read(work: Path) -> pd.DataFrame:
     """Return the rows of all networks; fractions are centred, so that their sign says the side."""
@@ -14,6 +17,11 @@ def read(work: Path) -> pd.DataFrame:
     rows = pd.concat([*parts, *_published(work, parts)], ignore_index=True)
     rows = rows.assign(tcav_fraction=rows["tcav_fraction"] - 0.5)
     return rows.assign(centred=centred(rows))
+
+
+def standard(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the workflow's defaults: ridge on standardised activations, with PCA."""
+    return rows[(rows["mode"] == "tpcav") & (rows["classifier"] == "ridge")]
 
 
 def centred(rows: pd.DataFrame) -> pd.Series:

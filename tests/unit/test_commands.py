@@ -1022,6 +1022,7 @@ def test_every_step_has_options_and_can_be_run(step):
     module.add_arguments(parser)
     assert callable(module.run)
     assert len(parser._actions) > 1
+    assert [action.dest for action in parser._actions if not action.help] == []
 
 
 def test_options_that_are_missing_are_named(capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.truth import concepts, evaluate, report, simulation, train
+from benchmarks.truth import concepts, evaluate, nulls, report, simulation, train
 from benchmarks.truth.rows import centred
 from tests.conftest import made_once
 
@@ -62,7 +62,7 @@ def test_effect_ranks_the_truth_before_decoys_and_with_the_right_sign(learned):
 
 
 def test_decoys_are_not_called_against_permuted_motifs(learned):
-    table = report.calls(learned[0], ["layer", "network"])
+    table = nulls.calls(learned[0], ["layer", "network"])
     table = table[(table["statistic"] == "effect") & table["minimum effect"]]
     own = table[(table["null"] == "permuted") & (table["layer"] != "early")]
     assert (own["decoys called"] <= 0.1).all()
@@ -70,7 +70,7 @@ def test_decoys_are_not_called_against_permuted_motifs(learned):
 
 
 def test_random_sets_are_not_called_and_the_published_score_saturates_on_them(learned):
-    table = report.fresh(learned[0])
+    table = nulls.fresh(learned[0])
     # ten sets against nulls of one pool: enough to see a null that is far too narrow
     assert (table["p < 0.05"] <= 0.3).all()
     assert table["p < 0.05"].mean() <= 0.15
@@ -78,7 +78,7 @@ def test_random_sets_are_not_called_and_the_published_score_saturates_on_them(le
 
 
 def test_shuffled_labels_give_no_call(learned):
-    table = report.sanity(learned[0])
+    table = nulls.sanity(learned[0])
     assert set(table["check"]) == {"shuffled labels"}
     assert (table["q < 0.05"] == 0).all()
 

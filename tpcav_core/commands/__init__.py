@@ -105,6 +105,7 @@ def _configure_logging(step: str, path: str | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     # where the disk is full, a log that cannot be written is not the news
     logging.raiseExceptions = False
+    # first without the file, so that it is said if that cannot be made
     logging.basicConfig(format="%(message)s", handlers=handlers, force=True)
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

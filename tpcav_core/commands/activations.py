@@ -18,7 +18,7 @@ from ..genome import Genome
 from ..inputs import input_adapter
 from ..models import load_model
 from ..progress import Progress
-from .data import load_genome, open_tracks
+from .data import open_tracks, optional_genome
 from .options import add_model_arguments, read_model
 
 log = logging.getLogger("tpcav_core")
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
     model = load_model(spec).to(device)
     adapt = input_adapter(spec.inputs)
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     tracks = open_tracks(spec.tracks, loaded)
     groups = list(_groups(arguments))
     unknown = set(arguments.ids or ()) - {name.concept for _, _, name in groups}

@@ -14,7 +14,7 @@ from ..attributions import Attribution
 from ..errors import InputError
 from ..explain import FunctionPairs, RegionPairs, attribute_source
 from ..models import load_model
-from .data import load_genome
+from .data import optional_genome
 from .options import add_model_arguments, read_model
 from .target_sources import target_source
 
@@ -25,16 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--readout", default="0", help="what of the output is explained")
     parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
-    parser.add_argument("--method", default="auto")
+    parser.add_argument("--method", default="auto", help="as attributions.method of the config")
     parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")
     parser.add_argument("--force", action="store_true", help="go on where it is exceeded")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--output", required=True, help="attributions, torch")
 
 
 def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     target = json.loads(arguments.target)
     source = target_source(loaded, target, spec, json.loads(arguments.sampling), arguments.seed)
     model = load_model(spec).to(device)

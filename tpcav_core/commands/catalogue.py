@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--configfile", help="print the concepts of a configuration, and stop")
     what.add_argument("--concepts", help="JSON: the section `concepts`")
-    parser.add_argument("--default-control", default="random")
+    parser.add_argument("--default-control", default="random", help="of sets that name none")
     parser.add_argument(
         "--recipes",
         nargs="+",

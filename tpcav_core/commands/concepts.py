@@ -37,9 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
     parser.add_argument("--tracks", default="{}", help="JSON: the section `tracks`")
     parser.add_argument("--model-tracks", nargs="*", help="tracks that the model takes")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--replicates", type=int, default=0, help="of concepts' own controls")
-    parser.add_argument("--gc-tolerance", type=float, default=GC_TOLERANCE)
+    parser.add_argument(
+        "--gc-tolerance",
+        type=float,
+        default=GC_TOLERANCE,
+        help="of control gc_matched",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--set", help="JSON: name and definition of a set of concepts")
     what.add_argument("--controls", help="JSON: name, replicates, definition of a shared control")

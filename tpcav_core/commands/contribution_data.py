@@ -31,13 +31,12 @@ def save_contributions(
     files.save_tensors(arrays | content, path, "contributions", parameters)
 
 
-def read_contributions(path: str, genome: Genome) -> tuple[Contributions, Regions, dict[str, Any]]:
-    """Read the file: contributions, target regions, and what it says about itself."""
+def read_contributions(path: str, genome: Genome) -> tuple[Contributions, Regions]:
+    """Read the file: contributions and target regions."""
     content = files.load_tensors(path, "contributions")
     if content["contigs"] != list(genome.names):
         raise InputError(f"{path}: made with another genome; delete it and run the workflow again")
     arrays: dict[str, Any] = {
         name: content[name].numpy() if name in content else None for name in Contributions._fields
     }
-    about: dict[str, Any] = content["tpcav"]["parameters"] | {"method": content["method"]}
-    return Contributions(**arrays), read_regions(content["targets"]), about
+    return Contributions(**arrays), read_regions(content["targets"])

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contributions", required=True, help="file of that step, torch")
     parser.add_argument("--title", required=True, help="of the figure, any text")
     parser.add_argument("--logos", type=int, default=10, help="regions that are drawn")
-    parser.add_argument("--bigwig", required=True)
+    parser.add_argument("--bigwig", required=True, help="contributions of all regions")
     parser.add_argument("--sites", required=True, help="table, .tsv (a .parquet goes beside it)")
     parser.add_argument("--bed", required=True, help="windows with the largest contributions")
     parser.add_argument("--svg", required=True, help="logos of the top regions")
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     genome = load_genome(arguments.genome)
-    result, regions, _ = read_contributions(arguments.contributions, genome)
+    result, regions = read_contributions(arguments.contributions, genome)
     with files.atomic(arguments.bigwig) as temporary:
         bigwigs.write_bigwig(temporary, genome, regions, result.contributions)
     found = sites.find_sites(result.contributions)

@@ -18,7 +18,8 @@ from ..contributions import LayerPairs, Share, contribute
 from ..directions import consensus
 from ..errors import InputError
 from ..explain import RegionPairs
-from ..models import load_model
+from ..genome import Genome
+from ..models import ModelSpec, load_model
 from .contribution_data import read_regions, save_contributions
 from .data import load_genome
 from .options import add_target_arguments, read_model
@@ -41,17 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     genome, chosen = load_genome(arguments.genome), json.loads(arguments.set)
     content = files.load_tensors(arguments.attributions, "attributions", mmap=True)
     concepts = [(concept, variant) for concept, variant in json.loads(arguments.concepts)]
-    source = target_source(
-        genome,
-        json.loads(arguments.target),
-        spec,
-        json.loads(arguments.sampling),
-        arguments.seed,
-    )
-    if not isinstance(source, RegionPairs):
-        raise InputError("contributions need targets that are regions of a genome")
-    check_source(source, content, arguments.attributions)
-    pairs = LayerPairs(*(content[name].numpy() for name in LayerPairs._fields))
+    source, pairs = attributed_pairs(arguments, genome, spec, content)
     model = load_model(spec).to(device)
     try:
         with threadpool_limits(arguments.threads, "blas"):
@@ -90,7 +81,26 @@ def first_method(content: dict[str, Any]) -> Method:
     return "deeplift" if method == "integrated_gradients" and not asked else method
 
 
-def check_source(source: RegionPairs, content: dict[str, Any], path: str) -> None:
+def attributed_pairs(
+    arguments: argparse.Namespace, genome: Genome, spec: ModelSpec, content: dict[str, Any]
+) -> tuple[RegionPairs, LayerPairs]:
+    """Return the target regions, and what a file of attributions (``content``) holds of them.
+
+    Raises:
+        InputError: the targets are no regions of a genome, or the file is of other regions.
+    """
+    target, sampling = json.loads(arguments.target), json.loads(arguments.sampling)
+    source = target_source(genome, target, spec, sampling, arguments.seed)
+    if not isinstance(source, RegionPairs):
+        raise InputError(
+            f"target {target['name']!r}: bases are followed in regions of a genome only; give"
+            " regions instead of a function"
+        )
+    _check_source(source, content, arguments.attributions)
+    return source, LayerPairs(*(content[name].numpy() for name in LayerPairs._fields))
+
+
+def _check_source(source: RegionPairs, content: dict[str, Any], path: str) -> None:
     """Raise `InputError` if a file of attributions is of other regions than these."""
     same = content.get("contigs") == list(source.genome.names) and all(
         np.array_equal(left, right)

@@ -19,6 +19,11 @@ def open_tracks(tracks: Mapping[str, Any], genome: Genome | None) -> Tracks | No
     return Tracks([Track(name, **entry) for name, entry in tracks.items()], genome)
 
 
+def optional_genome(paths: list[str] | None) -> Genome | None:
+    """Read the file that ``--genome`` names; None where there is no genome, and so no file."""
+    return load_genome(paths[0]) if paths else None
+
+
 def load_genome(path: str) -> Genome:
     """Read the file of the ``genome`` step; pages are read when windows are cut from them."""
     from .. import files

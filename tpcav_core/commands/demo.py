@@ -33,8 +33,8 @@ CPG = 0.12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motifs", required=True, help="MEME file")
     parser.add_argument("--roles", required=True, help="table: motif, role, strength")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=training.EPOCHS)
+    parser.add_argument("--seed", type=int, default=1, help="of all random choices")
+    parser.add_argument("--epochs", type=int, default=training.EPOCHS, help="of training")
     parser.add_argument("--output", required=True, help="folder of the data")
 
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     # Not into a file: the same seed gives the same bytes.
     log.info("trained for %d epochs in %.1f s", arguments.epochs, time.perf_counter() - begin)
     logits = training.predict(network, codes[held])
-    figures = {
+    facts = {
         "auroc_held_out": float(roc_auc_score(simulated.label[held], logits)),
         "auroc_best_possible": float(
             roc_auc_score(simulated.label[held], simulated.probability[held])
@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     log.info(
         "AUROC on %s: %.4f (best possible %.4f)",
         HELD_OUT,
-        figures["auroc_held_out"],
-        figures["auroc_best_possible"],
+        facts["auroc_held_out"],
+        facts["auroc_best_possible"],
     )
     peaks = _choose_peaks(simulated, held, logits, arguments.seed)
     with files.atomic(folder / "genome.fa.gz") as path:
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     _write_peaks(simulated, peaks, folder / "peaks.bed")
     _write_truth(simulated, roles, folder / "truth.tsv")
     with files.atomic(folder / "training.json") as path:
-        path.write_text(json.dumps(figures, indent=2) + "\n")
+        path.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def _choose_peaks(

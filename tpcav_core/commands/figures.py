@@ -63,13 +63,15 @@ def run(arguments: argparse.Namespace) -> None:
     planted = arguments.planted
     if planted is None and "motif_points" in tables:
         planted = tables["motif_points"][["model", "layer"]].to_numpy().tolist()
-    names = figure_names(places, {(model, layer) for model, layer in planted or []})
+    names = [
+        name
+        for name in figure_names(places, {(model, layer) for model, layer in planted or []})
+        if name.kind != "similarity" or (name.model, name.layer) in similarity
+    ]
     if arguments.style and not Path(arguments.style).is_file():
         raise InputError(f"--style {arguments.style}: no such file")
     with styled(arguments.style):
         for name in names:
-            if name.kind == "similarity" and (name.model, name.layer) not in similarity:
-                continue
             where = [part for part in (name.model, name.layer, name.target) if part]
             figure = _drawn(name, tables, places, similarity)
             title = ", ".join([TITLES[name.kind], *where])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    content = files.load_tensors(arguments.attributions, "attributions")
     rows = []
     with threadpool_limits(arguments.threads):
         for method in METHODS:
-            target = method_target(arguments, method)
+            target = method_target(arguments, content, method)
             paths = arguments.plain_cavs if method == "plain" else arguments.cavs
             for path in paths:
                 rows += [{"method": method, **row} for row in score_file(path, target)]
@@ -43,13 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
     files.write_parquet(pa.Table.from_pylist(rows), arguments.output, "methods", {})
 
 
-def method_target(arguments: argparse.Namespace, method: str) -> LayerTargets:
-    """Return the attributions of a target in the coordinates of a method.
+def method_target(
+    arguments: argparse.Namespace, content: dict[str, Any], method: str
+) -> LayerTargets:
+    """Return a file of attributions in the coordinates of a method.
 
     The CAVs of standardised TCAV and TPCAV are the same (docs/method.md): only the published
     score differs between the two.
     """
-    content = files.load_tensors(arguments.attributions, "attributions")
     activations = content["activations"].numpy()
     scaling = read_scaling(arguments.plain_scaling if method == "plain" else arguments.scaling)
     none = np.zeros((activations.shape[1], 0), np.float32)

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     genome = load_genome(arguments.genome)
-    result, regions, _ = read_contributions(arguments.contributions, genome)
+    result, regions = read_contributions(arguments.contributions, genome)
     if result.hypothetical is None:
         raise InputError(
             f"{arguments.contributions}: holds no hypothetical contributions; set hypothetical of"

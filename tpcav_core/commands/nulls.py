@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", required=True, help="examples of a null")
     parser.add_argument("--replicates", type=int, required=True, help="of the control")
     parser.add_argument("--classifier", default="{}", help="JSON: kind, norm, penalties")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--threads", type=int, default=1, help="threads of linear algebra")
     parser.add_argument("--output", required=True, help="null CAVs, parquet")
 

@@ -29,7 +29,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attributions", required=True, help="attributions of a target, torch")
     parser.add_argument("--target", required=True, help="JSON: a target of the configuration")
     parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
     parser.add_argument("--cavs", nargs="+", required=True, help="CAVs of the concepts, parquet")
     parser.add_argument("--tolerance", type=float, default=0.01, help="of the completeness error")

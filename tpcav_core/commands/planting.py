@@ -18,7 +18,7 @@ from ..planting_effect import outputs, planting_effect
 from ..progress import Progress
 from ..readouts import readout
 from ..seeds import generator
-from .data import load_genome, open_tracks
+from .data import open_tracks, optional_genome
 from .options import add_model_arguments, read_model
 
 log = logging.getLogger("tpcav_core")
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipes", required=True, help="recipes of planted concepts, parquet")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
     parser.add_argument("--outputs", default='{"": 0}', help="JSON: what is read, by name")
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--output", required=True, help="planting effects, parquet")
 
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
     model = load_model(spec).to(device)
     adapt = input_adapter(spec.inputs)
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     tracks = open_tracks(spec.tracks, loaded)
 
     readouts = {name: readout(value) for name, value in json.loads(arguments.outputs).items()}

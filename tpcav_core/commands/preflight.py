@@ -20,7 +20,7 @@ from ..models import ModelSpec, load_model, resolve_device
 from ..sampling import draw_windows
 from ..user_inputs import check_call, user_inputs
 from .concepts import make_sampling
-from .data import load_genome, open_tracks
+from .data import open_tracks, optional_genome
 from .result_files import write_table
 from .target_sources import target_source
 
@@ -28,18 +28,14 @@ log = logging.getLogger("tpcav_core")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
-    parser.add_argument("--call", help="JSON: a function's call, where there is no genome")
+    add_example_arguments(parser)
     parser.add_argument("--models", required=True, help="JSON: model and layers by name")
     parser.add_argument("--targets", required=True, help="JSON: targets by name")
-    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
-    parser.add_argument("--examples", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="table, .tsv (a .parquet goes beside it)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     rows = []
     for name, content in json.loads(arguments.models).items():
         try:
@@ -64,6 +60,15 @@ def _draw_targets(loaded: Genome | None, spec: ModelSpec, arguments: argparse.Na
             check_call(source.targets)
             for call in source.baselines:
                 check_call(call)
+
+
+def add_example_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `example_inputs` reads, and the genome."""
+    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
+    parser.add_argument("--call", help="JSON: a function's call, where there is no genome")
+    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
+    parser.add_argument("--examples", type=int, required=True, help="of each set")
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
 
 
 def example_inputs(

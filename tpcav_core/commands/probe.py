@@ -18,8 +18,8 @@ from ..memory import cav_job_memory
 from ..models import ModelSpec, load_model, resolve_device
 from ..probing import probe_layer
 from ..readouts import readout
-from .data import load_genome
-from .preflight import example_inputs
+from .data import optional_genome
+from .preflight import add_example_arguments, example_inputs
 from .result_files import write_table
 
 log = logging.getLogger("tpcav_core")
@@ -28,22 +28,18 @@ EXAMPLES = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genome", nargs="*", help="genome file of the `genome` step")
-    parser.add_argument("--call", help="JSON: a function's call, where there is no genome")
+    add_example_arguments(parser)
     parser.add_argument("--model", required=True, help="JSON: a model of the configuration")
-    parser.add_argument("--layer", required=True)
+    parser.add_argument("--layer", required=True, help="name of a module in the model")
     parser.add_argument("--outputs", default='{"": 0}', help="JSON: what is explained, by name")
     parser.add_argument("--attributions", default="{}", help="JSON: method, tolerance, force")
-    parser.add_argument("--sampling", required=True, help="JSON: chromosomes, exclude, split")
-    parser.add_argument("--examples", type=int, required=True, help="of each set")
     parser.add_argument("--sets", type=int, default=0, help="sets of activations kept at a time")
     parser.add_argument("--cav-memory", required=True, help="JSON: replicates, variants, norm")
-    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", required=True, help="table, .tsv (a .parquet goes beside it)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    loaded = load_genome(arguments.genome[0]) if arguments.genome else None
+    loaded = optional_genome(arguments.genome)
     spec = ModelSpec.from_dict(json.loads(arguments.model))
     device = resolve_device(spec.device)
     model = load_model(spec).to(device)

@@ -15,7 +15,10 @@ log = logging.getLogger("tpcav_core")
 
 
 def write_table(table: pd.DataFrame, stem: Path) -> None:
-    """Write a table as ``stem.tsv`` (6 significant digits) and ``stem.parquet`` (all)."""
+    """Write a table as ``stem.tsv`` (6 significant digits) and ``stem.parquet`` (all).
+
+    An ending of ``stem`` is replaced: with a dot in the name, give one (``a.b.tsv``).
+    """
     with files.atomic(stem.with_suffix(".tsv")) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep="NA")
     content = pa.Table.from_pandas(table, preserve_index=False)

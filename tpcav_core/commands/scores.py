@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
     parser.add_argument("--components", required=True, help="file of the `components` step")
     parser.add_argument("--control", nargs="*", help="activations of a control: effect of GC")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of all random choices")
     parser.add_argument("--threads", type=int, default=2, help="threads of linear algebra")
     parser.add_argument("--output", required=True, help="scores, parquet")
 

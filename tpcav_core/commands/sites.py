@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,9 @@ from threadpoolctl import threadpool_limits
 from .. import files, vectors
 from ..concept_span import OwnDirections, region_scores
 from ..contribution_sets import INPUTS
-from ..contributions import LayerPairs, Share, contribute
+from ..contributions import Share, contribute
 from ..directions import consensus
 from ..errors import InputError
-from ..explain import RegionPairs
 from ..models import ModelSpec, load_model
 from ..top_regions import (
     ChosenPairs,
@@ -29,12 +27,11 @@ from ..top_regions import (
     top_regions,
     top_table,
 )
-from .contributions import check_source, first_method
+from .contributions import attributed_pairs, first_method
 from .data import load_genome
 from .options import add_target_arguments, read_model
 from .result_files import write_table
 from .scaling import read_scaling
-from .target_sources import target_source
 
 log = logging.getLogger("tpcav_core")
 
@@ -50,12 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     spec, device = read_model(arguments)
     genome = load_genome(arguments.genome)
     content = files.load_tensors(arguments.attributions, "attributions", mmap=True)
-    target, sampling = json.loads(arguments.target), json.loads(arguments.sampling)
-    source = target_source(genome, target, spec, sampling, arguments.seed)
-    if not isinstance(source, RegionPairs):
-        raise InputError("sites need targets that are regions of a genome")
-    check_source(source, content, arguments.attributions)
-    pairs = LayerPairs(*(content[name].numpy() for name in LayerPairs._fields))
+    source, pairs = attributed_pairs(arguments, genome, spec, content)
     most = arguments.concepts if spec.inputs in INPUTS else 0
     tops: dict[str, list[TopRegion]] = {}
     effects: dict[str, float] = {}

@@ -16,6 +16,8 @@ from ..verdicts import Rules
 from .result_files import read_similarity, write_table
 from .tables import narrow
 
+#: columns of CAVs that no table has
+_WIDE = ("weights", "mean_difference")
 _OPTIONS = (
     ("cavs", ("MODEL LAYER", "FILE"), "files of CAVs of a layer"),
     ("nulls", ("MODEL LAYER", "FILE"), "files of null CAVs of a layer"),
@@ -99,9 +101,6 @@ def read_cavs(path: str) -> pd.DataFrame:
     frame["norm"] = made_by["classifier"]["norm"]
     frame["split_seed"] = made_by["split"].get("seed", made_by["seed"])
     return frame
-
-
-_WIDE = ("weights", "mean_difference")
 
 
 def read_nulls(path: str) -> pd.DataFrame:

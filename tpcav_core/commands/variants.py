@@ -53,7 +53,7 @@ def add_variant_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scaling", required=True, help="file of the `scaling` step")
     parser.add_argument("--ids", nargs="+", help="only these concepts (default: all)")
     parser.add_argument("--classifier", default="{}", help="JSON: kind, norm, penalties")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of all random choices")
     parser.add_argument("--threads", type=int, default=1, help="threads of linear algebra")
 
 

@@ -154,11 +154,11 @@ def simulate(roles: Sequence[Role], shape: Shape, window: int, seed: int) -> Sim
 
 
 def tiles(genome: Genome, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return contig and start of the windows without N that tile each contig."""
+    """Return contig and start, (n,) int64 each, of the windows without N that tile each contig."""
     contigs, starts = [], []
     for number, (offset, length) in enumerate(zip(genome.offsets, genome.lengths, strict=True)):
-        tiles = genome.codes[offset : offset + length // window * window].reshape(-1, window)
-        known = np.flatnonzero((tiles != UNKNOWN).all(axis=1)) * window
+        every = genome.codes[offset : offset + length // window * window].reshape(-1, window)
+        known = np.flatnonzero((every != UNKNOWN).all(axis=1)) * window
         contigs.append(np.full(len(known), number))
         starts.append(known)
     return np.concatenate(contigs), np.concatenate(starts)
@@ -177,6 +177,9 @@ def place_sites(
     """Place (n, motifs) sites at random in n windows; none overlaps another.
 
     Windows in which they do not fit get no more sites of each motif than always fits.
+
+    Raises:
+        InputError: if one site of each motif together is longer than the window.
     """
     n = len(counts)
     width = np.array([motif.length for motif in motifs])
@@ -204,7 +207,15 @@ def write_sites(
     motifs: Sequence[Motif],
     rng: np.random.Generator,
 ) -> None:
-    """Draw the bases of each site and write them into ``codes`` at (s,) ``first_base``."""
+    """Draw the bases of each of s sites from its motif's only PWM and write them.
+
+    Args:
+        codes: (total,) uint8, changed in place.
+        first_base: (s,) index into ``codes``.
+        sites: what is written.
+        motifs: that the sites number.
+        rng: source of the bases.
+    """
     for number, motif in enumerate(motifs):
         (pwm,) = motif.pwms
         here = np.flatnonzero(sites.motif == number)

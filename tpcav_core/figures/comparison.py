@@ -44,9 +44,7 @@ def draw(tables: Tables, places: Sequence[Place]) -> Figure:
     agreed = tables.get("layers", pd.DataFrame(columns=[column for column, *_ in _LOOKS]))
     agreed = agreed.dropna(subset=[column for column, *_ in _LOOKS], how="all")
     if shares.empty:
-        figure = style.new_figure(style.DOUBLE, 40 / 25.4)
-        style.said(figure, "no concept has an effect anywhere")
-        return figure
+        return style.said("no concept has an effect anywhere")
     order = shares.abs().max(axis=1).sort_values(ascending=False, kind="stable").index
     shares = shares.loc[order].head(SHOWN)
     height = 1.9 + 0.16 * max(len(shares), 6)
@@ -59,12 +57,10 @@ def draw(tables: Tables, places: Sequence[Place]) -> Figure:
         left = figure.subplots(1, 1)
     _heatmap(figure, left, shares, parts, shown)
     figure.legend(handles=_legend(agreement=len(agreed) > 0), loc="outside lower left", ncols=4)
-    n = len(order)
-    concepts = (
-        f"{len(shares)} of {n:,} concepts" if n > len(shares) else style.counted(n, "concept")
-    )
-    more = f"{len(shown)} of {len(places)} places" if len(places) > len(shown) else ""
-    figure.suptitle(", ".join(filter(None, [concepts, more])), x=0.005, ha="left")
+    title = style.counted(len(order), "concept", len(shares))
+    if len(places) > len(shown):
+        title += f", {style.counted(len(places), 'place', len(shown))}"
+    figure.suptitle(title, x=0.005, ha="left")
     return figure
 
 

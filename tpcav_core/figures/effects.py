@@ -25,9 +25,7 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
     every = place_rows(tables, place)
     rows = strongest(every).head(SHOWN)
     if rows.empty:
-        figure = style.new_figure(style.DOUBLE, 40 / 25.4)
-        style.said(figure, f"{style.place_title(*place)}\nno concept has an effect here")
-        return figure
+        return style.said(f"{style.place_title(*place)}\nno concept has an effect here")
     figure = style.new_figure(style.DOUBLE, 1.15 + _ROW * max(len(rows), 3))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.25))
     nulls = Nulls(tables, place)
@@ -58,8 +56,7 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
 def _title(
     tables: Tables, place: tuple[str, str, str], every: pd.DataFrame, rows: pd.DataFrame
 ) -> str:
-    n = every["concept"].nunique()
-    shown = f"{len(rows)} of {n:,} concepts" if n > len(rows) else style.counted(n, "concept")
+    shown = style.counted(every["concept"].nunique(), "concept", len(rows))
     regions = n_regions(tables, place)
     more = f", {style.counted(regions, 'region')}" if regions is not None else ""
     return f"{style.place_title(*place)}: {shown}{more}"

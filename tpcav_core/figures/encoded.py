@@ -21,12 +21,12 @@ POINTS = 400
 
 def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
     """Return the figure: AUROC to the right, effect upwards, those that are called named."""
-    figure = style.new_figure(style.SINGLE, 90 / 25.4)
     every = place_rows(tables, place)
     rows = strongest(every)
     if rows.empty:
-        style.said(figure, f"{style.place_title(*place)}\nno concept has an effect here")
-        return figure
+        text = f"{style.place_title(*place)}\nno concept has an effect here"
+        return style.said(text, style.SINGLE)
+    figure = style.new_figure(style.SINGLE, 90 / 25.4)
     axes = figure.add_subplot()
     handles = _nulls(axes, rows, Nulls(tables, place))
     for group in style.VERDICTS:

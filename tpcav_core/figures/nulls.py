@@ -23,10 +23,8 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
     """Return the figure; of many variants those of the largest effects."""
     rows, nulls = place_rows(tables, place), Nulls(tables, place)
     if rows.empty or not len(nulls.permuted) + len(nulls.random):
-        figure = style.new_figure(style.DOUBLE, 40 / 25.4)
         what = "no concept has an effect here" if rows.empty else "there are no nulls"
-        style.said(figure, f"{style.place_title(*place)}\n{what}")
-        return figure
+        return style.said(f"{style.place_title(*place)}\n{what}")
     rows = rows.assign(variant=rows["variant"].astype(str))
     shown = variants(rows[rows["variant"].isin(rows["variant"].drop_duplicates().head(SHOWN))])
     figure = style.new_figure(style.DOUBLE, 1.0 + 1.15 * len(shown))
@@ -40,7 +38,7 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
         heading = f"variant {style.name(variant)}: " if len(shown) > 1 else ""
         pair[0].set_title(heading + _counts(own, nulls, variant), size=6)
     total = rows["variant"].nunique()
-    more = f": {len(shown)} of {total} variants" if total > len(shown) else ""
+    more = f": {style.counted(total, 'variant', len(shown))}" if total > len(shown) else ""
     figure.suptitle(style.place_title(*place) + more, x=0.005, ha="left")
     figure.supylabel("Share of nulls", size=7)
     figure.legend(handles=_legend(rows, nulls), loc="outside lower left", ncols=3)

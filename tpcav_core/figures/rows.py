@@ -21,7 +21,7 @@ def place_rows(tables: Tables, place: tuple[str, str, str]) -> pd.DataFrame:
     ``group`` is one of `style.VERDICTS`; rows without an effect are left out. Columns that a table
     lacks are there without values.
     """
-    rows = _of(tables["verdicts"], place)
+    rows = at_place(tables["verdicts"], place)
     keys = ["model", "layer", "concept", "variant"]
     other = tables.get("concepts")
     if other is not None:
@@ -45,7 +45,7 @@ def strongest(rows: pd.DataFrame) -> pd.DataFrame:
 def n_regions(tables: Tables, place: tuple[str, str, str]) -> int | None:
     """Return how many regions of the target were attributed; None where no table says so."""
     scores = tables.get("scores")
-    own = _of(scores, place)["n_regions"] if scores is not None else pd.Series(dtype=float)
+    own = at_place(scores, place)["n_regions"] if scores is not None else pd.Series(dtype=float)
     return int(own.max()) if own.notna().any() else None
 
 
@@ -76,7 +76,7 @@ class Nulls:
 
     def __init__(self, tables: Tables, place: tuple[str, str, str]) -> None:
         values = tables.get("null_values")
-        own = pd.DataFrame(columns=PLACE) if values is None else _of(values, place)
+        own = pd.DataFrame(columns=PLACE) if values is None else at_place(values, place)
         own = own.reindex(columns=["kind", "variant", "control", "size", "effect", "auroc"])
         self.permuted = own[own["kind"] == "permuted"]
         self.random = own[own["kind"] == "random"]
@@ -109,8 +109,9 @@ class Nulls:
         return self._random[key]
 
 
-def _of(table: pd.DataFrame, place: tuple[str, str, str]) -> pd.DataFrame:
+def at_place(table: pd.DataFrame, place: tuple[str, ...]) -> pd.DataFrame:
+    """Return the rows of a model and layer, and of a target if ``place`` names one."""
     chosen = np.ones(len(table), bool)
-    for column, value in zip(PLACE, place, strict=True):
+    for column, value in zip(PLACE, place, strict=False):
         chosen &= (table[column].astype(str) == value).to_numpy()
     return table[chosen]

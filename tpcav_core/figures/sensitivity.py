@@ -12,7 +12,7 @@ from matplotlib.gridspec import SubplotSpec
 
 from . import style
 from .labels import name_points
-from .rows import Tables
+from .rows import Tables, at_place
 
 #: motifs that have a panel, columns of panels, motifs that are named beside the line
 SHOWN, _COLUMNS, NAMED = 24, 6, 5
@@ -20,11 +20,12 @@ SHOWN, _COLUMNS, NAMED = 24, 6, 5
 
 def draw(tables: Tables, place: tuple[str, str]) -> Figure:
     """Return the figure of a (model, layer); of many motifs those of the largest area."""
-    areas, points = (_of(tables, name, place) for name in ("motif_sensitivity", "motif_points"))
+    areas, points = (
+        at_place(tables[name], place) if name in tables else pd.DataFrame()
+        for name in ("motif_sensitivity", "motif_points")
+    )
     if points.empty or areas.empty:
-        figure = style.new_figure(style.DOUBLE, 40 / 25.4)
-        style.said(figure, f"{style.place_title(*place)}\nno motif was planted here")
-        return figure
+        return style.said(f"{style.place_title(*place)}\nno motif was planted here")
     areas = areas.sort_values("f1_auc", ascending=False, kind="stable")
     shown = areas.head(SHOWN)
     n_rows = -(-len(shown) // _COLUMNS)
@@ -33,8 +34,7 @@ def draw(tables: Tables, place: tuple[str, str]) -> Figure:
     figure = style.new_figure(style.DOUBLE, 0.4 + sum(parts))
     grid = figure.add_gridspec(len(parts), 1, height_ratios=parts)
     _curves(grid[0], shown, points, n_rows)
-    count = style.counted(len(areas), "motif")
-    count = f"{len(shown)} of {count}" if len(areas) > len(shown) else count
+    count = style.counted(len(areas), "motif", len(shown))
     figure.suptitle(f"{style.place_title(*place)}: {count}", x=0.005, ha="left")
     if len(parts) > 1:
         place_of_line = grid[1].subgridspec(1, 2, width_ratios=(2, 1))[0]
@@ -104,11 +104,3 @@ def _regression(figure: Figure, axes: Axes, areas: pd.DataFrame) -> None:
         [style.name(label, 20) for label in far["label"]],
         np.column_stack([x, y]),
     )
-
-
-def _of(tables: Tables, table: str, place: tuple[str, str]) -> pd.DataFrame:
-    found = tables.get(table)
-    if found is None:
-        return pd.DataFrame()
-    model, layer = place
-    return found[(found["model"].astype(str) == model) & (found["layer"].astype(str) == layer)]

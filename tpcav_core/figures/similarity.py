@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
-from ..clustering import average_linkage
+from ..clustering import average_linkage, shown_rows
 from . import style
-from .rows import Tables
+from .rows import Tables, with_variant
 
 #: concepts that are shown at most: names of more could not be read in a column of a page
 SHOWN = 60
@@ -26,11 +26,11 @@ def draw(tables: Tables, place: tuple[str, str], similarity: pd.DataFrame) -> Fi
         place: model and layer.
         similarity: concept, variant, ``cosine`` (a row of the matrix), as the step's file has it.
     """
-    rows, labels, total = _chosen(tables["verdicts"], place, similarity)
+    verdicts = tables["verdicts"]
+    rows, total = shown_rows(similarity, verdicts, place, SHOWN)
     if len(rows) < 2:
-        figure = style.new_figure(style.SINGLE, 40 / 25.4)
-        style.said(figure, f"{style.place_title(*place)}\nfewer than two concepts to compare")
-        return figure
+        text = f"{style.place_title(*place)}\nfewer than two concepts to compare"
+        return style.said(text, style.SINGLE)
     cosines = np.stack(similarity["cosine"].to_numpy()[rows])[:, rows].astype(float)
     tree = average_linkage(cosines)
     drawn = dendrogram(tree, no_plot=True)
@@ -43,7 +43,7 @@ def draw(tables: Tables, place: tuple[str, str], similarity: pd.DataFrame) -> Fi
     values = np.ma.masked_invalid(cosines[np.ix_(order, order)])
     mesh = heat.pcolormesh(values, cmap="RdBu_r", vmin=-1, vmax=1, edgecolors="white", lw=0.15)
     heat.set_facecolor("0.9")
-    names = [labels[place] for place in order]
+    names = _names(similarity, rows[order], verdicts)
     size = 6 if n <= 40 else 5
     # columns are in the order of the rows: their names would only be said twice
     heat.set_xticks([])
@@ -57,34 +57,19 @@ def draw(tables: Tables, place: tuple[str, str], similarity: pd.DataFrame) -> Fi
     bar.set_ticks([-1, -0.5, 0, 0.5, 1])
     bar.set_label("Cosine between CAVs")
     bar.outline.set_visible(False)
-    more = f"{n} of {total:,} concepts" if total > n else style.counted(n, "concept")
-    figure.suptitle(f"{style.place_title(*place)}: {more}", x=0.01, ha="left")
+    count = style.counted(total, "concept", n)
+    figure.suptitle(f"{style.place_title(*place)}: {count}", x=0.01, ha="left")
     return figure
 
 
-def _chosen(
-    verdicts: pd.DataFrame, place: tuple[str, str], similarity: pd.DataFrame
-) -> tuple[np.ndarray, list[str], int]:
-    """Return rows of the matrix, their names, and how many concepts there are.
-
-    Each concept is there once, at its last variant.
-    """
-    model, layer = place
-    own = verdicts[(verdicts["model"] == model) & (verdicts["layer"] == layer)]
-    sizes = own["effect"].abs().groupby(own["concept"]).max()
-    labels = dict(zip(own["concept"], own["label"], strict=True))
-    known = similarity.reset_index(drop=True)
-    known = known[known["concept"].isin(list(labels))].drop_duplicates("concept", keep="last")
-    size = np.nan_to_num(sizes.reindex(known["concept"]).to_numpy(float))
-    kept = np.sort(np.argsort(-size, kind="stable")[:SHOWN])
-    chosen = known.iloc[kept]
-    several = similarity["concept"].duplicated().any()
-    names = [
-        style.name(labels[row.concept], 24)
-        + (f" ({row.variant})" if several and str(row.variant) else "")
-        for row in chosen.itertuples()
+def _names(similarity: pd.DataFrame, rows: np.ndarray, verdicts: pd.DataFrame) -> list[str]:
+    """Return the names of concepts, with their variants where concepts have several."""
+    labels = dict(zip(verdicts["concept"], verdicts["label"], strict=True))
+    several = bool(similarity["concept"].duplicated().any())
+    return [
+        style.name(labels[row.concept], 24) + with_variant(row, several)
+        for row in similarity.iloc[rows].itertuples()
     ]
-    return chosen.index.to_numpy(), names, len(known)
 
 
 def _tree(axes: Axes, drawn: dict[str, list[list[float]]], n: int) -> None:

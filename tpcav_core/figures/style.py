@@ -80,9 +80,10 @@ def place_title(*parts: object) -> str:
     return " · ".join(name(part, 40) for part in parts)
 
 
-def counted(n: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def counted(n: int, what: str, shown: int | None = None) -> str:
+    """Return a number of things in words, and how many of them are shown if not all."""
+    words = f"{n:,} {what}{'' if n == 1 else 's'}"
+    return words if shown is None or shown >= n else f"{shown} of {words}"
 
 
 def legend_of(groups: list[str], *, encoded: bool = True) -> list[Line2D]:
@@ -106,11 +107,13 @@ def marker(group: str, *, encoded: bool = True) -> dict[str, Any]:
     }
 
 
-def said(figure: Figure, text: str) -> None:
-    """Say in words why there is nothing to draw."""
+def said(text: str, width: float = DOUBLE) -> Figure:
+    """Return a figure that says in words why there is nothing to draw."""
+    figure = new_figure(width, 40 / 25.4)
     axes: Axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -17,17 +17,17 @@ from .values import columns, rounded
 
 #: rows of a table that the page holds; all are in the table's file
 MOST_ROWS = 4000
-#: tables shown below each other in the page with the columns that are left out there
+#: tables that the page shows with the columns that are left out there
 SHOWN: dict[str, tuple[str, ...]] = {
-    "motif_sensitivity": ("concept",),
-    "motif_points": ("concept",),
+    "motif_sensitivity": (),
+    "motif_points": (),
     "similarity": (),
     "layers": (),
     "attributions": (),
     "nulls": (),
     "sanity": (),
     "methods": (
-        *("concept", "f1", "n_regions", "tcav_fraction", "fraction_positive"),
+        *("f1", "n_regions", "tcav_fraction", "fraction_positive"),
         *(f"{n}_p_permuted" for n in ("derivative", "effect", "log_ratio", "published_mean")),
     ),
 }
@@ -103,12 +103,12 @@ def report_content(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def shown_table(table: pd.DataFrame, name: str, dropped: tuple[str, ...] = ()) -> dict[str, Any]:
+def shown_table(table: pd.DataFrame, name: str, dropped: tuple[str, ...]) -> dict[str, Any]:
     """Return a table for the page; of a long one the rows of the largest effects, or the first."""
     rows = table
     if len(rows) > MOST_ROWS and "effect" in rows:
         rows = rows.loc[rows["effect"].abs().sort_values(ascending=False, kind="stable").index]
     rows = rows.head(MOST_ROWS)
     rows = rows.assign(**{column: rows[column].astype(str) for column in _TEXT if column in rows})
-    names = [column for column in rows if column not in dropped or column == "concept"]
+    names = [column for column in rows if column not in dropped]
     return {"name": name, "total": len(table), "columns": columns(rows, names), "names": names}

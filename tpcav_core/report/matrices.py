@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list
 
-from ..clustering import average_linkage
+from ..clustering import average_linkage, shown_rows
 
 #: concepts of a layer that are drawn at most
 MOST = 300
@@ -18,7 +18,7 @@ MOST = 300
 
 def matrices(
     similarity: Mapping[tuple[str, str], pd.DataFrame],
-    effects: pd.DataFrame,
+    verdicts: pd.DataFrame,
     numbers: Mapping[str, int],
     most: int = MOST,
 ) -> list[dict[str, Any]]:
@@ -26,32 +26,25 @@ def matrices(
 
     Args:
         similarity: by model and layer: concept, variant, ``cosine`` (a row of the matrix).
-        effects: model, layer, concept, effect: of too many concepts the largest are kept.
+        verdicts: model, layer, concept, effect: of too many concepts the largest are kept.
         numbers: position of each concept in the report.
         most: concepts that are kept.
     """
-    largest = effects["effect"].abs().groupby([effects[n] for n in ("model", "layer", "concept")])
-    ranks = largest.max()
     found = []
     for (model, layer), frame in similarity.items():
-        frame = frame.reset_index(drop=True)
-        known = frame[frame["concept"].isin(list(numbers))].drop_duplicates("concept", keep="last")
-        if len(known) < 2:
+        rows, total = shown_rows(frame, verdicts, (model, layer), most)
+        if total < 2:
             continue
-        keys = [(model, layer, concept) for concept in known["concept"]]
-        size = ranks.reindex(pd.MultiIndex.from_tuples(keys, names=ranks.index.names)).to_numpy()
-        kept = np.sort(np.argsort(-np.nan_to_num(size), kind="stable")[:most])
-        rows = known.index.to_numpy()[kept]
         values = np.stack(frame["cosine"].to_numpy()[rows])[:, rows].astype(float)
         order = leaves_list(average_linkage(values))
-        chosen = frame.loc[rows[order]]
+        chosen = frame.iloc[rows[order]]
         found.append(
             {
                 "model": model,
                 "layer": layer,
                 "concepts": [numbers[concept] for concept in chosen["concept"]],
                 "variants": [str(variant) for variant in chosen["variant"]],
-                "total": len(known),
+                "total": total,
                 "cosines": packed(values[np.ix_(order, order)]),
             }
         )

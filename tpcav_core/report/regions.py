@@ -25,10 +25,11 @@ def site_content(
         numbers: position of each concept in the report.
 
     Returns:
-        For each place its names, whether any bases were followed, the largest completeness error
-        as a share of the mean absolute score, and ``regions``: by number of the concept a list of
-        region, strand, score and, where bases were followed, the first base shown, the sequence,
-        contributions (of `FULL`), and the largest contribution.
+        For each place its names, of how many concepts the bases were ``followed``, the largest
+        completeness ``error`` of these as a share of their mean absolute score (None without any),
+        and ``regions``: by number of the concept a list of region, strand, score and, where bases
+        were followed, the first base shown, the sequence, contributions (of `FULL`), and the
+        largest contribution.
     """
     found = []
     for (model, layer, target), table in sites.items():
@@ -55,7 +56,6 @@ def _region(row: Any) -> dict[str, Any]:
         "region": row.region,
         "strand": row.strand,
         "score": rounded(row.score),
-        "variant": str(row.variant),
     }
     if pd.isna(row.contributions):
         return found

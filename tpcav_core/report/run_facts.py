@@ -54,7 +54,7 @@ def step_costs(folder: Path, models: Iterable[str], layers: Iterable[str]) -> li
     for path in sorted(folder.rglob("*.tsv")) if folder.is_dir() else []:
         step = _step(path.relative_to(folder).with_suffix("").parts, models, layers)
         steps.setdefault(step, []).extend(_read(path))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "step": step,
             "jobs": len(jobs),
@@ -66,7 +66,7 @@ def step_costs(folder: Path, models: Iterable[str], layers: Iterable[str]) -> li
         for step, jobs in steps.items()
         if jobs
     ]
-    return sorted(rows, key=lambda row: -float(str(row["seconds"])))
+    return sorted(rows, key=lambda row: -row["seconds"])
 
 
 def _step(parts: Sequence[str], models: set[str], layers: set[str]) -> str:
@@ -75,9 +75,8 @@ def _step(parts: Sequence[str], models: set[str], layers: set[str]) -> str:
         rest = rest[1:]
     if len(rest) > 1 and rest[0] in layers:
         rest = rest[1:]
-    if len(rest) == 1 or rest[0] in ("basis", "controls"):
-        return rest[-1] if rest[0] != "controls" else "controls"
-    return rest[0]
+    # other folders are of one step, or of steps that belong together
+    return rest[-1] if rest[0] == "basis" else rest[0]
 
 
 def _read(path: Path) -> list[dict[str, float]]:

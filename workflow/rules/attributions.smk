@@ -27,9 +27,7 @@ rule attributions:
         gpu=gpu,
     params:
         model=model_json,
-        target=lambda wildcards: as_json(
-            {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
-        ),
+        target=target_json,
         readout=lambda wildcards: JOBS.outputs(wildcards.model)[
             EXPLAINED[wildcards.target][1]
         ],
@@ -43,5 +41,6 @@ rule attributions:
     shell:
         "python3 -m tpcav_core attributions --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
-        " --readout {params.readout:q} --sampling {params.sampling:q} --method {params.method} --tolerance {params.tolerance}"
-        " {params.force} --seed {params.seed} --output {output:q} --log {log:q}"
+        " --readout {params.readout:q} --sampling {params.sampling:q} --method {params.method}"
+        " --tolerance {params.tolerance} {params.force} --seed {params.seed}"
+        " --output {output:q} --log {log:q}"

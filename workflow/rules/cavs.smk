@@ -57,10 +57,10 @@ rule cavs:
         seed=SEED,
         code=code_digest("cavs"),
     shell:
-        "python3 -m tpcav_core cavs --activations {input.activations:q} --controls {input.controls:q}"
-        " --gram {input.gram:q} --scaling {input.scaling:q} --ids {params.ids:q}"
-        " --classifier {params.classifier:q} --split {params.split:q} --seed {params.seed}"
-        " --threads {threads} --output {output:q} --log {log:q}"
+        "python3 -m tpcav_core cavs --activations {input.activations:q}"
+        " --controls {input.controls:q} --gram {input.gram:q} --scaling {input.scaling:q}"
+        " --ids {params.ids:q} --classifier {params.classifier:q} --split {params.split:q}"
+        " --seed {params.seed} --threads {threads} --output {output:q} --log {log:q}"
 
 
 # A sanity check, only where it is asked for: the same examples with labels that mean nothing.

@@ -69,6 +69,7 @@ SPLIT = {
     **CONFIG["split"],
     "seed": SEED if CONFIG["split"]["seed"] is None else CONFIG["split"]["seed"],
 }
+# a parameter of its own: sums depend on it, and Snakemake lowers `threads` to the cores there are
 THREADS = CONFIG["jobs"]["threads"]
 STATISTICS = CONFIG["statistics"]
 FIT_ON_CONCEPTS = CONFIG["basis"]["fit_on"] == "concepts"
@@ -160,13 +161,14 @@ def model_json(wildcards):
     return as_json(JOBS.model(wildcards.model))
 
 
+def cpu_model(model):
+    """A model that is only tried: on the CPU, whatever it runs on later."""
+    return {**JOBS.model(model), "device": "cpu"}
+
+
 def preflight_model(model, layers):
-    """A model and layers to be checked; on the CPU, whatever the model runs on."""
-    content = {
-        "model": {**JOBS.model(model), "device": "cpu"},
-        "layers": layers,
-    }
-    return as_json({model: content})
+    """A model and layers to be checked."""
+    return as_json({model: {"model": cpu_model(model), "layers": layers}})
 
 
 def output_files(wildcards):
@@ -177,6 +179,12 @@ def output_files(wildcards):
 def target_options(wildcards):
     """The section of the configuration that a target is of, whatever output is explained."""
     return CONFIG["targets"][EXPLAINED[wildcards.target][0]]
+
+
+def target_json(wildcards):
+    return as_json(
+        {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
+    )
 
 
 def cav_classifier():

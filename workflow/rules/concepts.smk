@@ -78,10 +78,10 @@ rule concepts:
         seed=SEED,
         code=code_digest("concepts"),
     shell:
-        "python3 -m tpcav_core concepts --genome {input.genome:q} --set {params.set:q} --ids {params.ids:q}"
-        " --cache {params.cache:q} --window {params.window} --tracks {params.source_tracks:q}"
-        " --model-tracks {params.tracks:q} --replicates {params.replicates}"
-        " --gc-tolerance {params.gc_tolerance}"
+        "python3 -m tpcav_core concepts --genome {input.genome:q} --set {params.set:q}"
+        " --ids {params.ids:q} --cache {params.cache:q} --window {params.window}"
+        " --tracks {params.source_tracks:q} --model-tracks {params.tracks:q}"
+        " --replicates {params.replicates} --gc-tolerance {params.gc_tolerance}"
         " --examples {params.examples} --sampling {params.sampling:q} --seed {params.seed}"
         " --output {output:q} --log {log:q}"
 

@@ -36,9 +36,7 @@ rule contributions:
                 },
             }
         ),
-        target=lambda wildcards: as_json(
-            {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
-        ),
+        target=target_json,
         sampling=sampling_options("chromosomes", "exclude"),
         seed=SEED,
         concepts=lambda wildcards: as_json(contribution_concepts(wildcards)),
@@ -48,10 +46,10 @@ rule contributions:
         code=code_digest("contributions"),
     shell:
         "printf '%s\\0' --cavs {input.cavs:q} --concepts {params.concepts:q} |"
-        " python3 -m tpcav_core contributions @- --model {params.model:q} --layer {wildcards.layer:q}"
-        " --threads {params.threads} --genome {input.genome:q} --set {params.set:q}"
-        " --target {params.target:q} --sampling {params.sampling:q} --seed {params.seed}"
-        " --attributions {input.attributions:q} --scaling {input.scaling:q}"
+        " python3 -m tpcav_core contributions @- --model {params.model:q}"
+        " --layer {wildcards.layer:q} --threads {params.threads} --genome {input.genome:q}"
+        " --set {params.set:q} --target {params.target:q} --sampling {params.sampling:q}"
+        " --seed {params.seed} --attributions {input.attributions:q} --scaling {input.scaling:q}"
         " --tolerance {params.tolerance} {params.force} --output {output:q} --log {log:q}"
 
 

@@ -23,7 +23,7 @@ rule figures:
     params:
         tables=lambda wildcards, input: os.path.dirname(input.tables[0]),
         files=figure_options(),
-        folder=lambda wildcards: f"{RESULTS}/figures",
+        folder=f"{RESULTS}/figures",
         code=code_digest("figures"),
     shell:
         "python3 -m tpcav_core figures --tables {params.tables:q} {params.files:q}"

@@ -155,11 +155,12 @@ def preflight_call():
     return ["--call", as_json(call)]
 
 
-def sets_on_disk(model, layer):
+def sets_on_disk(wildcards):
     """Sets of examples whose activations lie on the disk at a time: all controls, one chunk.
 
     Nulls do not count: another number of them reruns nothing that does not need them.
     """
+    model, layer = wildcards.model, wildcards.layer
     controls = JOBS.used_controls(model, layer)
     chunks = [
         sum(len(concept.variants) for concept in chunk)
@@ -168,11 +169,11 @@ def sets_on_disk(model, layer):
     return len(controls) * (CONFIG["controls"]["replicates"] + 1) + max(chunks)
 
 
-def cav_memory_options(model, layer):
+def cav_memory_options(wildcards):
     """What the memory of the largest CAV job of a layer follows from, beside n and d."""
     variants = [
         sum(len(concept.variants) for concept in concepts)
-        for chunk, concepts in BATCHES[model, layer].values()
+        for chunk, concepts in BATCHES[wildcards.model, wildcards.layer].values()
         if chunk in JOBS.chunks
     ]
     return as_json(

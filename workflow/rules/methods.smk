@@ -68,6 +68,7 @@ rule methods:
         code=code_digest("methods"),
     shell:
         "printf '%s\\0' --cavs {input.cavs:q} --plain-cavs {input.plain_cavs:q} |"
-        " python3 -m tpcav_core methods @- --attributions {input.attributions:q} --scaling {input.scaling:q}"
-        " --plain-scaling {input.plain_scaling:q} --components {input.components:q}"
-        " --threads {params.threads} --output {output:q} --log {log:q}"
+        " python3 -m tpcav_core methods @- --attributions {input.attributions:q}"
+        " --scaling {input.scaling:q} --plain-scaling {input.plain_scaling:q}"
+        " --components {input.components:q} --threads {params.threads} --output {output:q}"
+        " --log {log:q}"

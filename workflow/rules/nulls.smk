@@ -33,8 +33,8 @@ rule nulls:
         seed=SEED,
         code=code_digest("nulls"),
     shell:
-        "python3 -m tpcav_core nulls --activations {input.activations:q} --scaling {input.scaling:q}"
-        " --name {wildcards.control:q} --first {params.first} --count {params.number}"
-        " --sizes {params.sizes} --replicates {params.replicates}"
+        "python3 -m tpcav_core nulls --activations {input.activations:q}"
+        " --scaling {input.scaling:q} --name {wildcards.control:q} --first {params.first}"
+        " --count {params.number} --sizes {params.sizes} --replicates {params.replicates}"
         " --classifier {params.classifier:q} --seed {params.seed} --threads {threads}"
         " --output {output:q} --log {log:q}"

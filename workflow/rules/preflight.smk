@@ -5,7 +5,8 @@
 # One check per layer and one per target, so that a new layer or target reruns no other. They run
 # before anything else can. Whatever changes a check also changes the steps after it: none of these
 # inputs may be ancient(), since Snakemake 9 does not look for the own reasons of jobs downstream of
-# a job that has to run, and passes nothing on to them through ancient files.
+# a job that has to run, and passes nothing on to them through ancient files. And none has the digest
+# of its code as a parameter: an edited message would rerun all that comes after it.
 rule preflight:
     input:
         genome=genome_file,
@@ -32,9 +33,9 @@ rule preflight:
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
     shell:
-        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q} --models {params.models:q}"
-        " --targets '{{}}' --sampling {params.sampling:q} --examples {params.examples}"
-        " --seed {params.seed} --output {output.tsv:q} --log {log:q}"
+        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q}"
+        " --models {params.models:q} --targets '{{}}' --sampling {params.sampling:q}"
+        " --examples {params.examples} --seed {params.seed} --output {output.tsv:q} --log {log:q}"
 
 
 rule preflight_target:
@@ -65,8 +66,8 @@ rule preflight_target:
         examples=CONFIG["examples"]["per_concept"],
         seed=SEED,
     shell:
-        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q} --models {params.models:q}"
-        " --targets {params.targets:q} --sampling {params.sampling:q}"
+        "python3 -m tpcav_core preflight --genome {input.genome:q} {params.call:q}"
+        " --models {params.models:q} --targets {params.targets:q} --sampling {params.sampling:q}"
         " --examples {params.examples} --seed {params.seed} --output {output.tsv:q} --log {log:q}"
 
 
@@ -94,20 +95,19 @@ rule probe:
         mem_mb=megabytes(4000),
         runtime=minutes(20),
     params:
-        model=lambda wildcards: as_json(
-            {**JOBS.model(wildcards.model), "device": "cpu"}
-        ),
+        model=lambda wildcards: as_json(cpu_model(wildcards.model)),
         outputs=lambda wildcards: as_json(JOBS.outputs(wildcards.model)),
         call=preflight_call(),
         sampling=sampling_options(),
         examples=CONFIG["examples"]["per_concept"],
         attributions=as_json(CONFIG["attributions"]),
-        sets=lambda wildcards: sets_on_disk(wildcards.model, wildcards.layer),
-        memory=lambda wildcards: cav_memory_options(wildcards.model, wildcards.layer),
+        sets=sets_on_disk,
+        memory=cav_memory_options,
         seed=SEED,
         code=code_digest("probe"),
     shell:
-        "python3 -m tpcav_core probe --genome {input.genome:q} {params.call:q} --model {params.model:q}"
-        " --layer {wildcards.layer:q} --outputs {params.outputs:q} --sampling {params.sampling:q}"
-        " --attributions {params.attributions:q} --examples {params.examples}"
-        " --sets {params.sets} --cav-memory {params.memory:q} --seed {params.seed} --output {output.tsv:q} --log {log:q}"
+        "python3 -m tpcav_core probe --genome {input.genome:q} {params.call:q}"
+        " --model {params.model:q} --layer {wildcards.layer:q} --outputs {params.outputs:q}"
+        " --sampling {params.sampling:q} --attributions {params.attributions:q}"
+        " --examples {params.examples} --sets {params.sets} --cav-memory {params.memory:q}"
+        " --seed {params.seed} --output {output.tsv:q} --log {log:q}"

@@ -2,8 +2,8 @@
 # Sections of the configuration that change no table are left out, so that they rerun nothing here.
 SHOWN_CONFIG = {
     **{
-        key: CONFIG[key]
-        for key in CONFIG
+        key: value
+        for key, value in CONFIG.items()
         if key not in ("contributions", "figures", "jobs")
     },
     "models": {model: CONFIG["models"][model] for model in MODELS},
@@ -47,6 +47,6 @@ rule report:
         code=code_digest("report"),
     shell:
         "printf '%s\\0' {params.places:q} --config {params.config:q} --inputs {params.files:q} |"
-        " python3 -m tpcav_core report @- --tables {params.tables:q} --catalogue {input.catalogue:q}"
-        " --benchmarks {params.benchmarks:q} --cache {params.cache:q}"
-        " --output {output:q} --log {log:q}"
+        " python3 -m tpcav_core report @- --tables {params.tables:q}"
+        " --catalogue {input.catalogue:q} --benchmarks {params.benchmarks:q}"
+        " --cache {params.cache:q} --output {output:q} --log {log:q}"

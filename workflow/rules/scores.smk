@@ -30,7 +30,7 @@ rule scores:
         code=code_digest("scores"),
     shell:
         "printf '%s\\0' --cavs {input.cavs:q} --nulls {input.nulls:q} |"
-        " python3 -m tpcav_core scores @- --target {wildcards.target:q} --attributions {input.attributions:q}"
-        " --control {input.control:q} --seed {params.seed}"
+        " python3 -m tpcav_core scores @- --target {wildcards.target:q}"
+        " --attributions {input.attributions:q} --control {input.control:q} --seed {params.seed}"
         " --scaling {input.scaling:q} --components {input.components:q}"
         " --threads {params.threads} --output {output:q} --log {log:q}"

@@ -29,9 +29,7 @@ rule sites:
         gpu=gpu,
     params:
         model=model_json,
-        target=lambda wildcards: as_json(
-            {"name": EXPLAINED[wildcards.target][0], **target_options(wildcards)}
-        ),
+        target=target_json,
         sampling=sampling_options("chromosomes", "exclude"),
         seed=SEED,
         concepts=CONFIG["sites"]["concepts"],
@@ -40,9 +38,10 @@ rule sites:
         threads=THREADS,
         code=code_digest("sites"),
     shell:
-        "printf '%s\\0' --cavs {input.cavs:q} | python3 -m tpcav_core sites @- --model {params.model:q} --layer {wildcards.layer:q}"
+        "printf '%s\\0' --cavs {input.cavs:q} |"
+        " python3 -m tpcav_core sites @- --model {params.model:q} --layer {wildcards.layer:q}"
         " --threads {params.threads} --genome {input.genome:q} --target {params.target:q}"
         " --sampling {params.sampling:q} --seed {params.seed} --attributions {input.attributions:q}"
-        " --scaling {input.scaling:q}"
-        " --concepts {params.concepts} --regions {params.regions} --tolerance {params.tolerance}"
+        " --scaling {input.scaling:q} --concepts {params.concepts} --regions {params.regions}"
+        " --tolerance {params.tolerance}"
         " --output {output.parquet:q} --log {log:q}"

@@ -57,7 +57,7 @@ function apart(rows, x, y, most) {
   return new Set(kept);
 }
 
-function drawVerdict(host, place, rows, open) {
+function drawVerdict(host, place, rows) {
   const traces = Object.entries(place.cloud).map(([kind, values]) => ({
     type: "scatter", mode: "markers", x: values.auroc, y: values.effect, name: `null: ${kind}`, hoverinfo: "skip",
     marker: { size: 4, color: css("--null"), opacity: 0.35, symbol: kind === "random" ? "x-thin-open" : "circle" },
@@ -78,7 +78,7 @@ function drawVerdict(host, place, rows, open) {
     showlegend: true, legend: { orientation: "h", y: phone() ? -0.2 : 1.08, yanchor: phone() ? "top" : "bottom", x: 0, font: { size: 11.5 }, itemsizing: "constant" },
     margin: { l: 60, r: 20, t: phone() ? 14 : 44, b: 54 },
     xaxis: { title: { text: "encoded: AUROC" }, zeroline: false }, yaxis: { title: { text: "used: effect, units of the output" } },
-  }, open);
+  }, openConcept);
 }
 
 function drawNulls(host, place, rows, statistic, variant) {
@@ -119,7 +119,7 @@ function drawPoints(host, points, order) {
   plot(host, traces, { ...extra, annotations: notes, margin: { l: 34, r: 6, t: 6, b: 24 } });
 }
 
-function drawRegression(host, rows, open) {
+function drawRegression(host, rows) {
   const good = rows.filter((row) => isNumber(row.information_content_gc) && isNumber(row.f1_auc));
   if (!good.length) { plot(host, [], {}); return; }
   const x = good.map((r) => r.information_content_gc), line = good.find((row) => isNumber(row.line_slope)), ends = [Math.min(...x), Math.max(...x)];
@@ -129,7 +129,7 @@ function drawRegression(host, rows, open) {
     text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => (r.information_content_gc > (ends[0] + ends[1]) / 2 ? "middle left" : "middle right")), textfont: { size: 10, color: css("--muted") },
     hovertext: good.map((r) => `<b>${plain(r.label, 60)}</b><br>area under F1 ${fixed(r.f1_auc)}<br>sensitivity ${signed(r.sensitivity)} (${number(r.sensitivity_low)} to ${number(r.sensitivity_high)})`), hoverinfo: "text",
     marker: { size: 9, color: good.map((r) => css(r.sensitivity > 0 ? "--up" : "--down")), symbol: good.map((r) => (r.sensitivity > 0 ? "triangle-up" : "triangle-down")) } });
-  plot(host, traces, { xaxis: { title: { text: "GC-weighted information content, bits" } }, yaxis: { title: { text: "area under F1" } } }, open);
+  plot(host, traces, { xaxis: { title: { text: "GC-weighted information content, bits" } }, yaxis: { title: { text: "area under F1" } } }, openConcept);
 }
 
 function ticks(labels, most) {
@@ -141,7 +141,7 @@ function ticks(labels, most) {
 function drawSimilarity(host, matrix) {
   const n = matrix.concepts.length, bytes = Int8Array.from(atob(matrix.cosines), (c) => c.charCodeAt(0));
   const z = Array.from({ length: n }, (_, i) => Array.from(bytes.subarray(i * n, (i + 1) * n), (v) => (v === -128 ? null : v / 100)));
-  const labels = matrix.concepts.map((id) => CONCEPTS[id].label ?? CONCEPTS[id].concept);
+  const labels = matrix.concepts.map((id) => CONCEPTS[id].label);
   const names = labels.map((label, i) => `${plain(label, 50)} (${plain(matrix.variants[i], 12)})`);
   const text = z.map((row, i) => row.map((value, j) => `${names[i]}<br>${names[j]}<br>cosine ${value === null ? "–" : value.toFixed(2)}`));
   const most = phone() ? 20 : 45;
@@ -149,7 +149,7 @@ function drawSimilarity(host, matrix) {
     { margin: { l: 10, r: 10, t: 10, b: 10 }, xaxis: { ...ticks(labels, most), tickangle: 90, constrain: "domain" }, yaxis: { ...ticks(labels, most), autorange: "reversed", scaleanchor: "x", constrain: "domain" } });
 }
 
-function drawCompared(host, places, open) {
+function drawCompared(host, places) {
   const best = places.map((place) => { const found = new Map(); for (const row of place.rows) { const old = found.get(row.number); if (isNumber(row.effect) && (!old || Math.abs(row.effect) > Math.abs(old.effect))) found.set(row.number, row); } return found; });
   const top = best.map((found) => Math.max(1e-300, ...[...found.values()].map((row) => Math.abs(row.effect))));
   const size = new Map();
@@ -161,5 +161,5 @@ function drawCompared(host, places, open) {
   host.style.height = `${Math.max(240, 22 * ids.length + 120)}px`;
   plot(host, [{ type: "heatmap", z: cells((row, k) => row.effect / top[k]), customdata: ids.map((id) => best.map(() => id)), zmin: -1, zmax: 1, xgap: 2, ygap: 1, text: cells((row) => (row.used ? "●" : " "), " "), texttemplate: "%{text}", hovertext: cells((row, k) => `${plain(places[k].name, 80)}<br>${hover(row)}`), hoverinfo: "text",
     colorscale: [[0, css("--down")], [0.5, css("--panel")], [1, css("--up")]], colorbar: { thickness: 10, outlinewidth: 0, len: Math.min(1, 0.5 + 2 / ids.length), title: { text: "effect", font: { size: 11 } } } }],
-  { margin: { l: 10, r: 10, t: 64, b: 10 }, xaxis: { tickvals: places.map((_, i) => i), ticktext: places.map(label), side: "top", showgrid: false, zeroline: false, tickfont: { size: 10.5 } }, yaxis: { ...ticks(ids.map((id) => CONCEPTS[id].label ?? CONCEPTS[id].concept), 40), autorange: "reversed" } }, open);
+  { margin: { l: 10, r: 10, t: 64, b: 10 }, xaxis: { tickvals: places.map((_, i) => i), ticktext: places.map(label), side: "top", showgrid: false, zeroline: false, tickfont: { size: 10.5 } }, yaxis: { ...ticks(ids.map((id) => CONCEPTS[id].label), 40), autorange: "reversed" } }, openConcept);
 }

@@ -18,11 +18,13 @@ function rowsOf(columns) {
 }
 
 const CONCEPTS = rowsOf(decoded(CONTENT.concepts));
+for (const one of CONCEPTS) one.label ??= one.concept;
+const NUMBERS = new Map(CONCEPTS.map((one, i) => [one.concept, i]));
 for (const place of CONTENT.places) {
   place.rows = rowsOf(decoded(place.rows));
   place.rows.forEach((row, i) => {
     row.number = place.concept[i];
-    row.label = CONCEPTS[row.number].label ?? CONCEPTS[row.number].concept;
+    row.label = CONCEPTS[row.number].label;
   });
   place.name = `${place.model} · ${place.layer} · ${place.target}`;
 }
@@ -49,16 +51,18 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+function shape(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+const letterShape = (letter, place) => shape("use", { href: `#nt-${letter}`, class: letter, ...place });
+
 function logo(concept, big = false) {
   const heights = CONTENT.logos[concept];
   if (!heights) return document.createTextNode("");
-  const space = "http://www.w3.org/2000/svg";
   const width = heights.length / 4;
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", `0 0 ${width * 90} 200`);
-  svg.setAttribute("preserveAspectRatio", "xMinYMid meet");
-  svg.setAttribute("class", big ? "logo big" : "logo");
-  svg.setAttribute("role", "img");
+  const svg = shape("svg", { viewBox: `0 0 ${width * 90} 200`, preserveAspectRatio: "xMinYMid meet", class: big ? "logo big" : "logo", role: "img" });
   let best = "";
   for (let i = 0; i < width; i += 1) {
     const letters = [0, 1, 2, 3].map((k) => [heights[4 * i + k], "ACGT"[k]]).sort((a, b) => a[0] - b[0]);
@@ -67,11 +71,7 @@ function logo(concept, big = false) {
     for (const [height, letter] of letters) {
       if (height < 3) continue;
       top -= height;
-      const use = document.createElementNS(space, "use");
-      use.setAttribute("href", `#nt-${letter}`);
-      use.setAttribute("class", letter);
-      for (const [key, value] of Object.entries({ x: i * 90 + 2, y: top, width: 86, height })) use.setAttribute(key, value);
-      svg.append(use);
+      svg.append(letterShape(letter, { x: i * 90 + 2, y: top, width: 86, height }));
     }
   }
   svg.setAttribute("aria-label", `Logo of the motif, most probable bases ${best}`);

@@ -10,7 +10,7 @@ function detailRows(id) {
 function openConcept(id) {
   opened = id;
   const concept = CONCEPTS[id], rows = detailRows(id);
-  document.getElementById("details-h").textContent = concept.label ?? concept.concept;
+  document.getElementById("details-h").textContent = concept.label;
   const facts = [["Id", concept.concept], ["Source", concept.source], ["Set", concept.set], ["Control", concept.control], ["Length", isNumber(concept.motif_length) ? `${concept.motif_length} bp` : null],
     ["Information content", isNumber(concept.information_content) ? `${number(concept.information_content)} bits` : null], ["Examples available", concept.available]];
   const list = element("dl", { className: "facts" }, ...facts.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value }))));

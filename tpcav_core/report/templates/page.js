@@ -98,7 +98,7 @@ function variantChanged() {
 function find() {
   const wanted = byId("find").value.trim().toLowerCase();
   if (!wanted) return;
-  const texts = CONCEPTS.map((one) => [String(one.label ?? "").toLowerCase(), String(one.concept).toLowerCase()]);
+  const texts = CONCEPTS.map((one) => [String(one.label).toLowerCase(), String(one.concept).toLowerCase()]);
   let id = texts.findIndex((pair) => pair.includes(wanted));
   if (id < 0) id = texts.findIndex((pair) => pair.some((text) => text.includes(wanted)));
   if (id >= 0) openConcept(id);
@@ -109,8 +109,7 @@ const FILTERED = new Set(["model", "layer", "target", "method", "variant", "null
 function generic(host) {
   const table = CONTENT.tables[host.dataset.table], columns = decoded(table.columns);
   const rows = rowsOf(columns);
-  const numbers = new Map(CONCEPTS.map((one, i) => [one.concept, i]));
-  rows.forEach((row) => { row.number = numbers.get(row.concept); });
+  rows.forEach((row) => { row.number = NUMBERS.get(row.concept); });
   const values = (key) => columns[key].filter((value) => value !== null);
   const same = table.names.filter((key) => rows.length > 1 && FILTERED.has(key) && new Set(columns[key]).size === 1 && values(key).length);
   const inner = (key) => /_(low|high)$/.test(key) && key.replace(/_(low|high)$/, "") in columns;
@@ -119,7 +118,7 @@ function generic(host) {
     const kind = values(key).length && values(key).every(isNumber) ? "number" : "text";
     const column = { key, title: key.replace(/_/g, " "), kind, filter: FILTERED.has(key), minor: i > 4 && kind === "number" };
     if (`${key}_low` in columns) Object.assign(column, { cell: (row) => withInterval(row, key), export: [key, `${key}_low`, `${key}_high`].map((one) => [one, (row) => row[one]]) });
-    if (/^concept_[12]$/.test(key)) column.cell = (row) => { const id = numbers.get(row[key]); return id === undefined ? row[key] : name({ number: id, label: CONCEPTS[id].label ?? row[key] }); };
+    if (/^concept_[12]$/.test(key)) column.cell = (row) => { const id = NUMBERS.get(row[key]); return id === undefined ? row[key] : name({ number: id, label: CONCEPTS[id].label }); };
     if (key === "label") Object.assign(column, { head: true, cell: (row) => (row.number === undefined ? row.label : name(row)), export: [["concept", (r) => r.concept], ["label", (r) => r.label]] });
     return column;
   });
@@ -140,8 +139,7 @@ function sensitivity() {
   const select = byId("sensitivity-place");
   if (!select) return;
   const points = rowsOf(decoded(CONTENT.tables.motif_points.columns)), areas = CONTENT.tables.motif_sensitivity ? rowsOf(decoded(CONTENT.tables.motif_sensitivity.columns)) : [];
-  const numbers = new Map(CONCEPTS.map((one, i) => [one.concept, i]));
-  areas.forEach((row) => { row.number = numbers.get(row.concept); });
+  areas.forEach((row) => { row.number = NUMBERS.get(row.concept); });
   const found = [...new Map(points.map((row) => [`${row.model} · ${row.layer}`, row])).entries()];
   fill(select, found.map(([text], i) => [i, text]));
   const here = (rows) => { const chosen = found[Number(select.value) || 0]; return chosen ? rows.filter((row) => row.model === chosen[1].model && row.layer === chosen[1].layer) : []; };
@@ -151,7 +149,7 @@ function sensitivity() {
   };
   const words = () => { const n = order().length; byId("sensitivity-words").textContent = n > 24 ? `The 24 motifs of the largest sensitivity of ${n} are drawn (8 on a phone); the table and its file have all.` : n ? "" : "No motif was planted in several numbers."; };
   chart("chart-points", (host) => drawPoints(host, here(points), order()));
-  chart("chart-regression", (host) => drawRegression(host, here(areas), openConcept));
+  chart("chart-regression", (host) => drawRegression(host, here(areas)));
   select.addEventListener("change", () => { words(); redraw("chart-points", "chart-regression"); });
   words();
 }
@@ -191,21 +189,21 @@ fill(byId("place"), CONTENT.places.map((one, i) => [i, one.name]));
 // the first place with the most concepts is shown first
 const most = CONTENT.places.map((one) => one.rows.length);
 if (most.length) byId("place").value = String(most.indexOf(Math.max(...most)));
-byId("labels").append(...CONCEPTS.map((one) => element("option", { value: one.label ?? one.concept })));
+byId("labels").append(...CONCEPTS.map((one) => element("option", { value: one.label })));
 byId("place").addEventListener("change", placeChanged);
 byId("variant").addEventListener("change", variantChanged);
 // a choice from the list; Enter would otherwise press the button that the details put the focus on
 byId("find").addEventListener("input", (event) => { if (event.inputType === "insertReplacementText") find(); });
 byId("find").addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); find(); } });
 placeChanged();
-chart("chart-verdict", (host) => (place() ? drawVerdict(host, place(), chosenRows(), openConcept) : plot(host, [], {})));
+chart("chart-verdict", (host) => (place() ? drawVerdict(host, place(), chosenRows()) : plot(host, [], {})));
 chart("chart-null-effect", (host) => (place() ? drawNulls(host, place(), chosenRows(), "effect", nullVariant()) : plot(host, [], {})));
 chart("chart-null-auroc", (host) => (place() ? drawNulls(host, place(), chosenRows(), "auroc", nullVariant()) : plot(host, [], {})));
 sensitivity();
 similarity();
 sites();
 chart("chart-variance", drawVariance);
-chart("chart-compared", (host) => drawCompared(host, CONTENT.places, openConcept));
+chart("chart-compared", (host) => drawCompared(host, CONTENT.places));
 document.querySelectorAll("[data-table]").forEach(generic);
 facts(byId("table-costs"), CONTENT.costs, "steps");
 facts(byId("table-files"), CONTENT.files, "input files");

@@ -1,27 +1,18 @@
 "use strict";
 // Target regions of a concept, with the bases that speak for it.
-const FULL = 200, WIDE = 60;
+const WIDE = 60;
 
 function baseLogo(region) {
-  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
   const up = Math.max(0, ...region.heights), down = Math.max(0, ...region.heights.map((height) => -height));
-  svg.setAttribute("viewBox", `0 ${-up - 4} ${region.heights.length * WIDE} ${up + down + 8}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "logo bases");
-  svg.setAttribute("role", "img");
+  const width = region.heights.length * WIDE;
+  const svg = shape("svg", { viewBox: `0 ${-up - 4} ${width} ${up + down + 8}`, preserveAspectRatio: "none", class: "logo bases", role: "img" });
   const tallest = region.heights.map((height, i) => [Math.abs(height), i]).sort((a, b) => b[0] - a[0]).slice(0, 12).map(([, i]) => i).sort((a, b) => a - b);
   svg.setAttribute("aria-label", `Contributions of ${region.heights.length} bases; the largest at ${tallest.map((i) => `${region.start + i} ${region.sequence[i]}`).join(", ")}`);
-  const line = document.createElementNS(space, "rect");
-  for (const [key, value] of Object.entries({ x: 0, y: -1, width: region.heights.length * WIDE, height: 2, class: "axis" })) line.setAttribute(key, value);
-  svg.append(line);
+  svg.append(shape("rect", { x: 0, y: -1, width, height: 2, class: "axis" }));
   region.heights.forEach((height, i) => {
     const letter = region.sequence[i];
     if (Math.abs(height) < 2 || letter === "N") return;
-    const use = document.createElementNS(space, "use");
-    use.setAttribute("href", `#nt-${letter}`);
-    use.setAttribute("class", letter);
-    for (const [key, value] of Object.entries({ x: i * WIDE + 2, y: height > 0 ? -height : 0, width: WIDE - 4, height: Math.abs(height) })) use.setAttribute(key, value);
-    svg.append(use);
+    svg.append(letterShape(letter, { x: i * WIDE + 2, y: height > 0 ? -height : 0, width: WIDE - 4, height: Math.abs(height) }));
   });
   return svg;
 }
@@ -54,14 +45,14 @@ function sites() {
   const draw = () => {
     const site = here(), chosen = concept.value === "" ? order().slice(0, 4) : [Number(concept.value)];
     byId("sites-list").replaceChildren(...chosen.map((id) => {
-      const heading = element("h3", {}, name({ number: id, label: CONCEPTS[id].label ?? CONCEPTS[id].concept }));
+      const heading = element("h3", {}, name({ number: id, label: CONCEPTS[id].label }));
       return element("div", { className: "site" }, heading, logo(id), ...regionsOf(site, id));
     }));
     if (!chosen.length) byId("sites-list").replaceChildren(element("p", { className: "notice", textContent: "There are no regions to show here." }));
   };
   const changed = () => {
     const site = here(), ids = order();
-    fill(concept, [["", ids.length > 4 ? "the four of the largest score" : "all"], ...ids.map((id) => [id, CONCEPTS[id].label ?? CONCEPTS[id].concept])]);
+    fill(concept, [["", ids.length > 4 ? "the four of the largest score" : "all"], ...ids.map((id) => [id, CONCEPTS[id].label])]);
     const error = isNumber(site.error) ? `; completeness error ${site.error < 1e-4 ? "below 0.01" : `at most ${number(100 * site.error, 2)}`} % of the mean score` : "";
     byId("sites-words").textContent = site.followed ? `Bases were followed for the ${site.followed} concepts of the largest effects${error}.` : "Bases were not followed here: the model's inputs are not one-hot, or no concept was to be.";
     const file = byId("sites-file"), path = [site.model, site.layer, "sites", `${site.target}.tsv`];

@@ -2,11 +2,11 @@
 // A table that can be sorted, filtered, searched and exported as TSV.
 class DataTable {
   // columns: {key, title, help, kind: "text" | "number" | "flag", cell(row), value(row), filter, minor, head}
-  constructor(host, columns, { file, name, onRow, sort, total, page = 100, caption }) {
+  constructor(host, columns, { file, name, onRow, total, page = 100, caption }) {
     Object.assign(this, { host, columns, file, name, onRow, total, page, shown: page, query: "", filters: {} });
-    this.sort = sort || null;
+    this.sort = null;
     this.rows = [];
-    this.build(caption || name);
+    this.build(caption);
   }
 
   drawn() {
