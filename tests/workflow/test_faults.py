@@ -103,7 +103,7 @@ def test_files_that_are_seen_late_are_waited_for(study, finished, tmp_path):
     impatient = study.snakemake("--latency-wait", "1", wanted, modules=tmp_path)
     assert impatient.returncode != 0
     # what docs/faults.md says
-    assert "missing after 1 seconds" in impatient.stdout
+    assert "Missing files after 1 seconds" in impatient.stdout
     assert "--latency-wait" in impatient.stdout
     patient = study.snakemake("--latency-wait", "30", wanted, modules=tmp_path)
     assert patient.returncode == 0, patient.stdout
