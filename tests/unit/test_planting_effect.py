@@ -207,7 +207,7 @@ def own_logging():
 
 @pytest.fixture
 def step(tmp_path, toy_genome, toy_sampling, monkeypatch):
-    monkeypatch.setattr(planting, "load_genome", lambda path: toy_genome)
+    monkeypatch.setattr(planting, "optional_genome", lambda paths: toy_genome)
     return Step(tmp_path, toy_genome, toy_sampling)
 
 
