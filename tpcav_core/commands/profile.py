@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
-from ..site_profile import unknown_partitions, write_profile
+from ..slurm_profile import unknown_partitions, write_profile
 
 log = logging.getLogger("tpcav_core")
 

@@ -12,7 +12,7 @@ import yaml
 
 from tpcav_core.commands import main
 from tpcav_core.errors import InputError
-from tpcav_core.site_profile import SETTINGS, write_profile
+from tpcav_core.slurm_profile import SETTINGS, write_profile
 
 ROOT = Path(__file__).parents[2]
 
