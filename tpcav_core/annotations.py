@@ -19,6 +19,7 @@ import numpy as np
 from . import bed
 from .errors import InputError, suggest
 from .gtf import check_options, read_gtf
+from .text_files import open_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +171,7 @@ def _load_counts(path: Path) -> dict[str, int] | None:
 
 def _head(path: Path) -> list[str]:
     """Return the first 200 lines; raise if the file is not text."""
-    with bed.open_text(path, _EXPECTED) as file:
+    with open_text(path, _EXPECTED, may_be_empty=True) as file:
         lines = list(islice(file, 200))
     if any("\0" in line for line in lines):
         raise InputError(f"{path}: not a text file; expected {_EXPECTED}")

@@ -7,18 +7,16 @@ of millions of lines.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
 
 from .errors import InputError
+from .text_files import open_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,23 +55,6 @@ def bed_rows(path: Path) -> Iterator[BedRow]:
         yield BedRow(place, fields[0], start, end, _strand(fields, place))
 
 
-@contextmanager
-def open_text(path: Path, expected: str = "a BED file") -> Iterator[TextIO]:
-    """Open a text file, plain or gzip; what goes wrong while it is read is an `InputError`."""
-    try:
-        with path.open("rb") as file:
-            is_gzip = path.suffix == ".gz" or file.read(2) == b"\x1f\x8b"
-        opener = gzip.open if is_gzip else open
-        with opener(path, "rt", encoding="utf-8-sig") as file:
-            yield file
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected {expected}") from None
-    except (UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); expected {expected}, plain or .gz"
-        ) from None
-
-
 def is_skipped(first_field: str) -> bool:
     """Return whether a line that starts with this field holds no region."""
     word = first_field.split(" ")[0]
@@ -87,7 +68,7 @@ def is_header(second_field: str) -> bool:
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     first = True
-    with open_text(path) as file:
+    with open_text(path, "a BED file", may_be_empty=True) as file:
         for number, text in enumerate(file, 1):
             fields = text.rstrip("\r\n").split("\t")
             if not text.strip() or is_skipped(fields[0]):
@@ -148,7 +129,7 @@ def text_chunks(
     """
     import pandas as pd
 
-    with open_text(path, expected) as file:
+    with open_text(path, expected, may_be_empty=True) as file:
         try:
             reader = pd.read_csv(
                 _Padded(file, separator * max(columns) if separator == "\t" else ""),

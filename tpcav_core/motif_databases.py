@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .columns import open_text
 from .errors import InputError, reason, suggest
 from .motifs import Motif, read_consensus, read_meme
+from .text_files import open_text
 
 log = logging.getLogger("tpcav_core")
 

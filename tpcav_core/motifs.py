@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
+from .text_files import open_text
 
 #: rows of a MEME file may differ from 1 by this much, then they are divided by their sum
 ROW_TOLERANCE = 1e-2
@@ -124,14 +124,8 @@ def read_meme(path: str | os.PathLike[str]) -> list[Motif]:
 
 
 def _text_lines(path: str | os.PathLike[str], expected: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected {expected}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; expected {expected}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    with open_text(path, expected) as file:
+        return file.read().split("\n")
 
 
 def _check_alphabet(path: str | os.PathLike[str], lines: Sequence[str]) -> None:

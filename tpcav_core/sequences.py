@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from .columns import open_text, read_columns
+from .columns import read_columns
 from .errors import InputError
 from .genome import LETTERS, UNKNOWN, reverse_complement
+from .text_files import open_text
 
 _IUPAC = "ACGTURYSWKMBDHVN"
 _NO_LETTER = 255

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import math
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_rows_are_divided_by_their_sum(write):
 
 BAD_MEME = {
     "no version": ("MOTIF a\n" + MATRIX, "no line starts with 'MEME version'"),
-    "empty": ("", "no line starts with 'MEME version'"),
+    "empty": ("", "the file is empty; expected a motif file in MEME"),
     "no motifs": (HEAD, "holds no motif"),
     "binary": (b"\xff\xfe\0\1", "not a text file"),
     "protein": (
@@ -196,6 +197,17 @@ def test_missing_files(tmp_path, read):
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("read", "text"), [(read_meme, HEAD + "MOTIF one\n" + MATRIX), (read_consensus, "one\tACGT\n")]
+)
+def test_a_packed_file_is_read_like_its_content(write, read, text):
+    plain = read(write(text))
+    assert [motif.label for motif in plain] == ["one"]
+    assert read(write(gzip.compress(text.encode()))) == plain
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read(write(gzip.compress(text.encode())[:-9]))
+
+
 @pytest.mark.real
 def test_all_archetypes(real_data):
     file = real_data / "motifs" / "vierstra_archetypes_v2.1beta.meme"
@@ -239,7 +251,7 @@ def test_every_iupac_letter(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no motif"),
+        ("", "the file is empty; expected"),
         ("# x\n", "holds no motif"),
         ("a\tACGT\nb ACGT\n", "line 2: 'b ACGT'; expected name<TAB>sequence"),
         ("a\tACGT\tmore\n", "line 1: .*expected name<TAB>sequence"),
