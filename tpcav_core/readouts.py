@@ -150,13 +150,25 @@ def _tensor(result: Any) -> Tensor:
     raise InputError(f"model: output {found}, expected a tensor (n, columns) or (n,); {_REMEDY}")
 
 
-def _elements(result: Any) -> list[Tensor]:
+def _element(result: Any, place: int, name: str) -> Tensor:
+    """Return a tensor of a tuple or dict, by its place; the result itself if it is a tensor."""
+    if isinstance(result, Tensor):
+        return result
     values = list(result.values()) if isinstance(result, dict) else result
-    return [values] if isinstance(values, Tensor) else list(values)
+    values = list(values) if isinstance(values, (list, tuple)) else []
+    if place < len(values) and isinstance(values[place], Tensor):
+        found: Tensor = values[place]
+        return found
+    kinds = ", ".join(type(value).__name__ for value in values)
+    what = type(result).__name__
+    raise InputError(
+        f"output {name!r}: the model returns {what} of ({kinds}), expected a tensor at place"
+        f" {place + 1}; set output to path/to/file.py:function"
+    )
 
 
 def _profile(result: Any) -> Tensor:
-    logits = _elements(result)[0]
+    logits = _element(result, 0, "profile")
     if logits.ndim < 2:
         raise InputError(
             f"output 'profile': logits have shape {tuple(logits.shape)}, expected (n, …,"
@@ -172,7 +184,7 @@ def _profile_value(result: Any, held: Tensor | None) -> Tensor:
 
 
 def _counts(result: Any, held: Tensor | None) -> Tensor:
-    counts = result if isinstance(result, Tensor) else _elements(result)[1]
+    counts = _element(result, 1, "counts")
     counts = counts.flatten(1) if counts.ndim > 1 else counts[:, None]
     if counts.shape[1] != 1:
         raise InputError(

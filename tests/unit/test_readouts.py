@@ -95,6 +95,9 @@ def test_a_function_of_ones_own(tmp_path):
         (0, (PROFILE, COUNTS), "output is a tuple, expected a tensor"),
         ("profile", TABLE[:, 0], "logits have shape"),
         ("counts", (PROFILE, TABLE), "3 values an example, expected 1"),
+        ("counts", (PROFILE,), r"returns tuple of \(Tensor\), expected a tensor at place 2; set"),
+        ("counts", {"profile": PROFILE, "counts": None}, "expected a tensor at place 2"),
+        ("profile", [], r"returns list of \(\), expected a tensor at place 1"),
         ("sum", (PROFILE,), "output is a tuple"),
     ],
 )
