@@ -47,6 +47,8 @@ rule control_activations:
         f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/activations.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/activations.tsv"
+    # what every CAV needs comes first: else all concepts' activations would wait for it on the disk
+    priority: 4
     conda:
         "../envs/torch.yaml"
     threads: THREADS

@@ -14,6 +14,8 @@ rule sample:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/sample.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/sample.tsv"
+    # see control_activations
+    priority: 4
     conda:
         "../envs/torch.yaml"
     threads: THREADS
@@ -49,6 +51,7 @@ rule scaling:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/scaling.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/scaling.tsv"
+    priority: 3
     conda:
         "../envs/numpy.yaml"
     threads: 1

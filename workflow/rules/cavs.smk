@@ -11,6 +11,7 @@ rule gram:
         f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/gram.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/gram.tsv"
+    priority: 3
     conda:
         "../envs/numpy.yaml"
     threads: THREADS
