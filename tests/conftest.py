@@ -47,8 +47,20 @@ def one_thread() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that mostly wait, for a real Slurm, first: all others run beside them."""
-    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
+    """Put slow tests first, as many in each process's share; quick ones fill the time that is left.
+
+    Those on a real Slurm mostly wait, and only one can have it: they are in the first share.
+    """
+
+    def slowness(item: pytest.Item) -> int:
+        return sum(item.get_closest_marker(name) is not None for name in ("slow", "slurm"))
+
+    items.sort(key=slowness, reverse=True)
+    alone = sum(slowness(item) == 2 for item in items)
+    # pytest-xdist gives each process a share of neighbours
+    shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    rest = items[alone:]
+    items[alone:] = [item for first in range(shares) for item in rest[first::shares]]
 
 
 WINDOW = 64

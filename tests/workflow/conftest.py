@@ -66,12 +66,12 @@ class Study:
         ]
         return self._run(command, str(modules or ""))
 
-    def refused(self, expected: list[str]) -> list[Path]:
+    def refused(self, expected: list[str], *targets: str) -> list[Path]:
         """Run; check that it ends with one line that holds all of ``expected``; return its files.
 
         Nothing is half-written, and no traceback is shown.
         """
-        result = self.snakemake()
+        result = self.snakemake(*targets)
         assert result.returncode != 0
         lines = [
             line for line in result.stdout.splitlines() if all(part in line for part in expected)
