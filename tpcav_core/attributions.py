@@ -124,7 +124,7 @@ def attribute(
 def _as_attribution(model: nn.Module, found: deeplift.Multipliers) -> Attribution:
     m, y, y_b = (as_rows(model, tensor.detach()).float() for tensor in found[:3])
     f, f_b = found.output.detach(), found.baseline_output.detach()
-    total = (m * (y - y_b)).sum(dim=1, dtype=torch.float64)
+    total = (y - y_b).mul_(m).sum(dim=1, dtype=torch.float64)
     error = (total - (f.double() - f_b.double())).abs()
     return Attribution(*(t.cpu().numpy() for t in (m, y, y_b, f.float(), f_b.float(), error)))
 
