@@ -15,7 +15,7 @@ from .twins import twin_of
 from .verdicts import ENCODED, METHODS, PLANTED, USED, Rules
 
 log = logging.getLogger("tpcav_core")
-PLACE = ("model", "layer")
+LAYER = ("model", "layer")
 SCORED = ("model", "layer", "target")
 
 
@@ -59,7 +59,7 @@ def result_tables(
         table.assign(kind=verdicts.kinds(table))
         for table in (metrics, found.scores, found.planting)
     )
-    encoded = verdicts.compare(metrics, found.catalogue, ENCODED, PLACE)
+    encoded = verdicts.compare(metrics, found.catalogue, ENCODED, LAYER)
     used = verdicts.compare(scores, found.catalogue, USED, SCORED)
     planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model", "output"))
     encoded = verdicts.call_encoded(encoded, rules)
@@ -123,7 +123,7 @@ def _checks(
     rules: Rules,
 ) -> list[tuple[str, str, str, pd.DataFrame]]:
     """Return what `sanity.sanity_table` is made of."""
-    shuffled = verdicts.compare(_own(metrics), catalogue, ENCODED, PLACE, kind="shuffled")
+    shuffled = verdicts.compare(_own(metrics), catalogue, ENCODED, LAYER, kind="shuffled")
     pushed = verdicts.compare(_own(scores), catalogue, USED, SCORED, kind="shuffled")
     return [
         ("permuted weights", "encoded", "auroc", _twins(encoded)),
@@ -134,15 +134,15 @@ def _checks(
 
 
 def _warn_of_few_nulls(used: pd.DataFrame, scores: pd.DataFrame, rules: Rules) -> None:
-    """Say where there are too few nulls for a concept to be called by itself."""
+    """Say where nulls are too few for a tenth of concepts, or for one where none is called."""
     counts = scores[scores["kind"] == "permuted"].groupby([*SCORED, "variant"]).size().to_dict()
     for place, group in used[used["null"] == "permuted"].groupby([*SCORED, "variant"]):
         nulls = counts.get(place, 0)
         fewest = fewest_callable(len(group), nulls, rules.alpha)
-        if fewest > max(1, len(group) // 10):
+        if fewest > (max(1, len(group) // 10) if group["used"].any() else 1):
             log.warning(
                 "%s: %d permuted motifs for %d concepts: q can reach %g only if %d or more of them"
-                " are beyond all nulls; raise statistics.permutations_per_motif",
+                " are beyond all nulls; raise statistics.permutations_per_motif or test fewer",
                 " ".join(place),
                 nulls,
                 len(group),

@@ -11,6 +11,7 @@ from .metrics import NAMES
 from .table_columns import (
     CAV_COLUMNS,
     CONCEPT_COLUMNS,
+    LAYER,
     METHOD_COLUMNS,
     PLACE,
     PLANTING_COLUMNS,
@@ -87,7 +88,7 @@ def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFra
         catalogue: one row per concept.
         nulls: of `verdicts.null_summary`; says where fractions of positive regions are saturated.
     """
-    keys = [*PLACE, "target"]
+    keys = PLACE
     random = nulls[nulls["null"] == "random"].sort_values("size").groupby(keys).last()
     saturated = random[["saturation", "saturated"]].reset_index()
     table = scores.merge(saturated, on=keys, how="left")
@@ -120,7 +121,7 @@ def verdict_table(
             ``called_with_permuted_weights`` says which verdicts the network's training is no
             reason for.
     """
-    keys = [*PLACE, "concept", "variant"]
+    keys = [*LAYER, "concept", "variant"]
     encoded = concepts[[*keys, "encoded", "f1", "auroc", "auroc_q"]]
     same = ["model", "output", "concept", "variant"]
     direct = planting[[*same, "planting_effect", "planting_effect_q"]]
@@ -133,11 +134,11 @@ def verdict_table(
     ]
     table["called_with_permuted_weights"] = pd.NA
     if twins is not None:
-        keys = [*PLACE, "target", "concept", "variant"]
+        keys = [*PLACE, "concept", "variant"]
         called = twins[[*keys, "used"]].set_index(keys)["used"]
         table["called_with_permuted_weights"] = pd.MultiIndex.from_frame(table[keys]).map(called)
     order = table["effect"].abs().sort_values(ascending=False, kind="stable").index
-    table = table.loc[order].sort_values([*PLACE, "target", "variant"], kind="stable")
+    table = table.loc[order].sort_values([*PLACE, "variant"], kind="stable")
     return table[VERDICT_COLUMNS].reset_index(drop=True)
 
 
@@ -148,7 +149,7 @@ def null_values(scores: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
         scores: rows of all kinds; those of nulls are taken.
         metrics: f1 and auroc of all kinds.
     """
-    keys = [*PLACE, "kind", "control", "size", "null", "concept", "variant"]
+    keys = [*LAYER, "kind", "control", "size", "null", "concept", "variant"]
     kinds = ("random", "permuted")
     chosen, own = (table[table["kind"].isin(kinds)] for table in (scores, metrics))
     chosen = chosen.reindex(columns=["target", *keys, "effect", "derivative", "log_ratio"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .metrics import NAMES
 
-PLACE = ["model", "layer"]
+#: what a table of concepts, and one of scores, has its rows for
+LAYER = ["model", "layer"]
+PLACE = [*LAYER, "target"]
 _CONCEPT = ["concept", "label", "source", "variant"]
 
 
@@ -13,7 +15,7 @@ def _compared(statistic: str) -> list[str]:
 
 
 CONCEPT_COLUMNS = [
-    *PLACE,
+    *LAYER,
     *_CONCEPT,
     "n_concept",
     "n_control",
@@ -57,7 +59,6 @@ CAV_COLUMNS = [
 ]
 SCORE_COLUMNS = [
     *PLACE,
-    "target",
     "concept",
     "label",
     "variant",
@@ -104,7 +105,6 @@ PLANTING_COLUMNS = [
 ]
 ATTRIBUTION_COLUMNS = [
     *PLACE,
-    "target",
     "method",
     "n_regions",
     "baselines_per_target",
@@ -119,7 +119,6 @@ ATTRIBUTION_COLUMNS = [
 ]
 METHOD_COLUMNS = [
     *PLACE,
-    "target",
     "method",
     "concept",
     "label",
@@ -134,7 +133,6 @@ METHOD_COLUMNS = [
 ]
 VERDICT_COLUMNS = [
     *PLACE,
-    "target",
     "concept",
     "label",
     "variant",

@@ -90,7 +90,7 @@ def test_every_step_has_a_digest_of_its_own(package):
         ("scores.py", SCORE, PIPELINE - SCORE),
         ("nulls.py", {"nulls", "shuffled"}, PIPELINE - {"nulls", "shuffled"}),
         ("verdicts.py", {"summary"}, PIPELINE - {"summary"}),
-        ("significance.py", {"summary"}, PIPELINE - {"summary"}),
+        ("significance.py", {"summary", "report"}, PIPELINE - {"summary", "report"}),
         ("planting_effect.py", {"planting"}, PIPELINE - {"planting"}),
         ("randomised.py", {"activations", "attributions", "planting"}, TRAIN | SCORE),
         ("attributions.py", {"attributions"}, {"cavs", "scores", "activations", "concepts"}),

@@ -22,7 +22,7 @@ from tpcav_core.motifs import Motif
 from tpcav_core.planting import MotifPair
 from tpcav_core.report import words
 from tpcav_core.report.basis import correlation_words
-from tpcav_core.report.content import MOST_ROWS, Inputs, report_content
+from tpcav_core.report.content import MOST_ROWS, ReportInputs, report_content
 from tpcav_core.report.logos import UNIT, _matrix, heights, letter_paths
 from tpcav_core.report.matrices import matrices, packed
 from tpcav_core.report.page import SCRIPTS, render
@@ -74,7 +74,7 @@ def catalogue(table):
 def content(table=None, **others):
     table = verdicts() if table is None else table
     tables = {"verdicts": table, **others.pop("tables", {})}
-    return report_content(Inputs(tables=tables, catalogue=catalogue(table), **others))
+    return report_content(ReportInputs(tables=tables, catalogue=catalogue(table), **others))
 
 
 def embedded(page):
@@ -187,7 +187,8 @@ def test_the_verdict_in_words():
 def test_an_empty_result_is_said():
     table = verdicts(used=False, encoded=False)
     (text,) = words.verdicts_in_words(table)
-    assert "none is seen to be used. The smallest q-value of an effect is 0.5." in text
+    assert "none is seen to be used. The largest effect is that of " in text
+    assert "the smallest q-value of an effect 0.5." in text
     (text,) = words.verdicts_in_words(table.assign(null="none", effect_q=np.nan))
     assert text.endswith("There were no nulls to compare with.")
 
@@ -196,7 +197,19 @@ def test_sanity_checks_and_nulls_in_words():
     tables = checked().tables(sanity_checks=True)
     said = dict(words.sure({}, tables))
     assert said["Sanity checks"].endswith("checks came out empty, as they should.")
-    assert said["Resolution"] == "The smallest p-value that these nulls can give is 0.016 to 0.025."
+    assert said["Resolution"].startswith(
+        "The smallest p-value that these nulls can give is 0.016 to 0.025."
+    )
+    nulls = pd.DataFrame({"null": ["permuted", "random"], "smallest_p": [1 / 101, 1 / 21]})
+    (text,) = [
+        text
+        for name, text in words.sure({}, {"verdicts": verdicts(100), "nulls": nulls})
+        if name == "Resolution"
+    ]
+    assert text.endswith(
+        "With 100 concepts tested at once, q ≤ 0.05 can be reached only if 20 or more are beyond"
+        " all nulls."
+    )
     asked = dict(words.asked({}, CATALOGUE, tables))
     assert asked["Compared with"].startswith("60 motifs with permuted columns and 39 random sets")
     assert (
@@ -211,7 +224,7 @@ def test_sanity_checks_and_nulls_in_words():
 def test_the_content_of_a_study():
     made = study().add("m", "k").add_methods()
     tables = made.tables()
-    found = report_content(Inputs(tables, CATALOGUE, similarity=made.layers))
+    found = report_content(ReportInputs(tables, CATALOGUE, similarity=made.layers))
     assert [(place["model"], place["layer"]) for place in found["places"]] == [
         ("m", "k"),
         ("m", "l"),
@@ -261,7 +274,7 @@ def test_tables_of_an_older_run_lack_columns():
 
 def test_concepts_that_the_catalogue_lacks_are_shown_all_the_same():
     table = verdicts()
-    found = report_content(Inputs({"verdicts": table}, catalogue(table).head(1)))
+    found = report_content(ReportInputs({"verdicts": table}, catalogue(table).head(1)))
     assert found["places"][0]["concept"] == [0, 1, 2]
 
 

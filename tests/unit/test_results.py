@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tpcav_core import similarity
+from tpcav_core import results, similarity
 from tpcav_core.metrics import NAMES
-from tpcav_core.results import PLACE, SCORED, Found, result_tables
+from tpcav_core.results import LAYER, SCORED, Found, result_tables
 from tpcav_core.significance import p_values, q_values
 from tpcav_core.verdicts import Rules
 
@@ -138,7 +138,7 @@ class Study:
         return self
 
     def found(self):
-        empty = {"planting": ("model", "output"), "methods": SCORED, "nulls": PLACE}
+        empty = {"planting": ("model", "output"), "methods": SCORED, "nulls": LAYER}
         frames = {
             name: pd.DataFrame(getattr(self, name) or None, columns=self._columns(name, empty))
             for name in ("cavs", "nulls", "scores", "planting", "methods")
@@ -449,3 +449,16 @@ def test_too_few_permuted_motifs_are_told(caplog):
     message = record.getMessage()
     assert "m l t 4: 20 permuted motifs for 2 concepts" in message
     assert "only if 2 or more" in message
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_nulls_that_let_one_of_twenty_be_called_only_with_others_are_told_if_none_is(
+    called, caplog
+):
+    place = dict.fromkeys(SCORED, "x") | {"variant": "4"}
+    concepts = pd.DataFrame([{**place, "null": "permuted", "used": False}] * 20)
+    concepts.loc[0, "used"] = called
+    nulls = pd.DataFrame([{**place, "kind": "permuted"}] * 250)
+    with caplog.at_level(logging.WARNING, "tpcav_core"):
+        results._warn_of_few_nulls(concepts, nulls, Rules())
+    assert len(caplog.records) == (not called)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..figures.names import TITLES, FigureName, figure_names
+from ..table_columns import LAYER, PLACE
 from .result_files import read_similarity
 from .summary_files import add_file_argument, read_tables
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     planted = arguments.planted
     if planted is None and "motif_points" in tables:
-        planted = tables["motif_points"][["model", "layer"]].to_numpy().tolist()
+        planted = tables["motif_points"][LAYER].to_numpy().tolist()
     names = [
         name
         for name in figure_names(places, {(model, layer) for model, layer in planted or []})
@@ -106,7 +107,7 @@ def _drawn(
 
 
 def _places(tables: Mapping[str, pd.DataFrame]) -> dict[Place, list[str]]:
-    rows = tables["verdicts"][["model", "layer", "target"]].drop_duplicates()
+    rows = tables["verdicts"][PLACE].drop_duplicates()
     found: dict[Place, list[str]] = {}
     for model, layer, target in rows.itertuples(index=False, name=None):
         found.setdefault((str(model), str(layer)), []).append(str(target))

@@ -14,7 +14,7 @@ import yaml
 from .. import files
 from ..catalogue import read_set, resolved
 from ..errors import InputError
-from ..report.content import Inputs, report_content
+from ..report.content import ReportInputs, report_content
 from ..report.logos import logo_heights
 from ..report.page import render
 from ..report.run_facts import file_facts, step_costs, versions
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     layers = {layer for _, layer in similarity}
     benchmarks = arguments.benchmarks
     content = report_content(
-        Inputs(
+        ReportInputs(
             tables=read_tables(folder, TABLES),
             catalogue=catalogue[catalogue["kind"] == "concept"],
             similarity=similarity,

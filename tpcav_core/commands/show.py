@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import InputError
+from ..table_columns import PLACE
 
 _LONGEST_LABEL = 32
 
@@ -56,9 +57,8 @@ def render(verdicts: pd.DataFrame, top: int) -> str:
     shown = ["label", "variant", "encoded", "used", "auroc", "effect", "interval"]
     shown += ["effect_q", "planting_effect", "null"]
     blocks = []
-    places = ["model", "layer", "target"]
-    groups = dict(iter(table.groupby(places)))
-    for place in verdicts[places].drop_duplicates().itertuples(index=False, name=None):
+    groups = dict(iter(table.groupby(PLACE)))
+    for place in verdicts[PLACE].drop_duplicates().itertuples(index=False, name=None):
         group = groups[place]
         model, layer, target = place
         body = group.head(top)[shown].to_string(

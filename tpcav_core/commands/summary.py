@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     catalogue = catalogue[catalogue["kind"] == "concept"].drop_duplicates("concept")
     found = results.Found(
         catalogue,
-        _read(arguments.cavs, results.PLACE, read_cavs),
-        _read(arguments.nulls, results.PLACE, read_nulls),
+        _read(arguments.cavs, results.LAYER, read_cavs),
+        _read(arguments.nulls, results.LAYER, read_nulls),
         _read(arguments.scores, results.SCORED, read_scores),
         _read(arguments.scores, results.SCORED, read_attribution_facts),
         _read(arguments.planting, ("model",), read_planting, "output"),

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..table_columns import PLACE
 from . import style
-from .rows import PLACE, Tables, place_rows, strongest
+from .rows import Tables, place_rows, strongest
 
 Place = tuple[str, str, str]
 #: concepts, places and pairs of layers that are shown at most

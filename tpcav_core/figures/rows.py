@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..names import null_control
+from ..table_columns import PLACE
 
 Tables = Mapping[str, pd.DataFrame]
-PLACE = ["model", "layer", "target"]
 _CONCEPTS = ["auroc_low", "auroc_high", "n_concept", "control"]
 
 

@@ -35,7 +35,7 @@ _TEXT = ("model", "layer", "target", "concept", "label", "variant", "source", "c
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ReportInputs:
     """What a report is made from.
 
     Attributes:
@@ -65,7 +65,7 @@ class Inputs:
     costs: list[dict[str, Any]] = field(default_factory=list)
 
 
-def report_content(inputs: Inputs) -> dict[str, Any]:
+def report_content(inputs: ReportInputs) -> dict[str, Any]:
     """Return the content of the page: words, tables, nulls, logos, matrices and facts."""
     tables = inputs.tables
     verdicts = tables["verdicts"]

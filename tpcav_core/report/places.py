@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..names import null_of
+from ..table_columns import PLACE
 from .values import columns, rounded
 
-PLACE = ["model", "layer", "target"]
 #: columns of the table of verdicts in the page, from `verdicts`, then from `scores` and `concepts`
 VERDICTS = [
     *("variant", "encoded", "used", "direction", "verdict", "f1", "auroc", "auroc_q", "effect"),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from .places import PLACE
+from ..significance import fewest_callable
+from ..table_columns import LAYER, PLACE
 
 Tables = Mapping[str, pd.DataFrame]
 #: concepts that a sentence names
@@ -27,7 +28,7 @@ def asked(config: Mapping[str, Any], catalogue: pd.DataFrame, tables: Tables) ->
         f"{count} {name}" if len(sources) > 1 else name for name, count in sources.items()
     )
     verdicts = tables["verdicts"]
-    layers = verdicts[["model", "layer"]].drop_duplicates()
+    layers = verdicts[LAYER].drop_duplicates()
     models = [
         f"{model}: layer{'s' if len(group) > 1 else ''} {_listed(group['layer'])}"
         for model, group in layers.groupby("model", sort=False)
@@ -130,7 +131,11 @@ def _why_nothing(rows: pd.DataFrame) -> str:
     smallest = rows["effect_q"].min()
     if pd.isna(smallest):
         return ""
-    return f"The smallest q-value of an effect is {smallest:.2g}."
+    largest = rows.loc[rows["effect"].abs().idxmax()]
+    return (
+        f"The largest effect is that of {_short(largest['label'])} ({largest['effect']:+.3g}), the"
+        f" smallest q-value of an effect {smallest:.2g}."
+    )
 
 
 def sure(config: Mapping[str, Any], tables: Tables) -> list[list[str]]:
@@ -138,7 +143,7 @@ def sure(config: Mapping[str, Any], tables: Tables) -> list[list[str]]:
     found = [
         ["Split", _split(config.get("split") or {})],
         ["Replicates", _replicates(tables)],
-        ["Resolution", _resolution(tables)],
+        ["Resolution", _resolution(tables, (config.get("statistics") or {}).get("alpha", 0.05))],
         ["Published score", _saturation(tables)],
         ["Sanity checks", _sanity(tables)],
     ]
@@ -173,14 +178,26 @@ def _replicates(tables: Tables) -> str:
     return text + "."
 
 
-def _resolution(tables: Tables) -> str:
+def _resolution(tables: Tables, alpha: float) -> str:
     nulls = tables.get("nulls")
     if nulls is None or not len(nulls):
         return ""
     low = float(nulls["smallest_p"].min())
     high = float(nulls["smallest_p"].max())
     span = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
-    return f"The smallest p-value that these nulls can give is {span}."
+    text = f"The smallest p-value that these nulls can give is {span}."
+    verdicts = tables["verdicts"]
+    deciding = nulls.loc[nulls["null"].isin(verdicts["null"]), "smallest_p"]
+    if not len(deciding):
+        return text
+    tests = int(verdicts.groupby([*PLACE, "variant"], sort=False)["concept"].nunique().max())
+    fewest = fewest_callable(tests, round(1 / float(deciding.max())) - 1, alpha)
+    if fewest <= 1:
+        return text
+    return (
+        f"{text} With {_count(tests, 'concept')} tested at once, q ≤ {alpha:g} can be reached only"
+        f" if {fewest} or more are beyond all nulls."
+    )
 
 
 def _saturation(tables: Tables) -> str:
