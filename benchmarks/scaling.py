@@ -41,6 +41,7 @@ def run(motifs: int, work: Path, options: argparse.Namespace) -> dict[str, Any]:
     names = first_motifs(options.meme, motifs)
     own = {"results": str(folder / "results"), "concepts": {"archetypes": {"select": names}}}
     own |= {"jobs": options.jobs} if options.jobs else {}
+    own |= {"examples": {"per_concept": options.examples}} if options.examples else {}
     changes = folder / "changes.yaml"
     changes.write_text(yaml.safe_dump(own))
     configs = [str(CONFIGS / name) for name in ("config.yaml", *options.configs)]
@@ -63,6 +64,7 @@ def run(motifs: int, work: Path, options: argparse.Namespace) -> dict[str, Any]:
     work_seconds = sum(sum(times) for times in steps.values())
     return {
         "motifs": motifs,
+        "examples": options.examples,
         "seconds": seconds,
         "jobs": {name: len(times) for name, times in steps.items()},
         "job_seconds": {name: sum(times) for name, times in steps.items()},
@@ -175,6 +177,7 @@ def main() -> None:
         "--configs", nargs="+", default=["archetypes.yaml"], help="after config.yaml"
     )
     parser.add_argument("--jobs", type=json.loads, help="JSON: the section jobs")
+    parser.add_argument("--examples", type=int, help="of each concept (default: as configured)")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--name", default="scaling", help="of the file in benchmarks/results")
     data = os.environ.get("TPCAV_DATA", ROOT.parent / "shared" / "data")

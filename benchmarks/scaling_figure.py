@@ -27,32 +27,38 @@ DISK = (
 )
 
 
-def draw(studies: list[dict[str, Any]]) -> Figure:
-    """Draw time, memory and disk against the number of motifs."""
+def draw(studies: list[dict[str, Any]], small: list[dict[str, Any]]) -> Figure:
+    """Draw time and memory, and the disk of ``small`` studies, against the number of motifs."""
     figure, axes = plt.subplots(1, 3, figsize=(DOUBLE, 2.1), layout="constrained")
-    motifs = [study["motifs"] for study in studies]
     panels = (
-        ("minutes", 60, TIME),
-        ("peak memory, GB", 1e9, MEMORY),
-        ("disk, GB", 1e9, DISK),
+        ("minutes", 60, TIME, studies),
+        ("peak memory, GB", 1e9, MEMORY, studies),
+        ("disk, GB", 1e9, DISK, small),
     )
-    for axis, (label, unit, lines) in zip(axes, panels, strict=True):
+    for axis, (label, unit, lines, shown) in zip(axes, panels, strict=True):
+        motifs = [study["motifs"] for study in shown]
         for key, name, colour in lines:
-            values = [study[key] / unit for study in studies]
+            values = [study[key] / unit for study in shown]
             axis.plot(motifs, values, "o-", color=colour, label=name)
         axis.set(xlabel="motifs", ylabel=label, xlim=(0, None), ylim=(0, None), xticks=motifs)
         axis.legend(loc="best")
     return figure
 
 
+def read(paths: list[Path]) -> list[dict[str, Any]]:
+    """Return the studies of some files, by their number of motifs."""
+    studies = [study for path in paths for study in json.loads(path.read_text())]
+    return sorted(studies, key=lambda study: study["motifs"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measured", type=Path, nargs="+", help="JSON files of `scaling`")
+    parser.add_argument("--disk", type=Path, nargs="+", help="others for the disk (default: same)")
     parser.add_argument("--output", type=Path, required=True, help="without its ending")
     arguments = parser.parse_args()
-    studies = [study for path in arguments.measured for study in json.loads(path.read_text())]
     with styled():
-        figure = draw(sorted(studies, key=lambda study: study["motifs"]))
+        figure = draw(read(arguments.measured), read(arguments.disk or arguments.measured))
         save(figure, arguments.output, "Time, memory and disk by the number of motifs")
         plt.close(figure)
 

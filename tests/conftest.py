@@ -53,10 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
 
     def slowness(item: pytest.Item) -> int:
-        return sum(item.get_closest_marker(name) is not None for name in ("slow", "slurm"))
+        slow = item.get_closest_marker("slow")
+        if slow is None:
+            return 0
+        return 3 if item.get_closest_marker("slurm") else 1 + bool(slow.kwargs.get("minutes"))
 
     items.sort(key=slowness, reverse=True)
-    alone = sum(slowness(item) == 2 for item in items)
+    alone = sum(slowness(item) == 3 for item in items)
     # pytest-xdist gives each process a share of neighbours
     shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
     rest = items[alone:]

@@ -11,7 +11,7 @@ from benchmarks.truth import concepts, evaluate, nulls, report, simulation, trai
 from benchmarks.truth.rows import centred
 from tests.conftest import made_once
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=True)
 
 CONTIGS = {"chr1": 3_000_000, "chr2": 1_000_000, "chr3": 1_000_000}
 

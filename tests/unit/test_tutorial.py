@@ -130,7 +130,7 @@ def test_configuration_asks_for_the_same(tutorial: Tutorial) -> None:
     assert jobs.places() == [("dummy", "layer1")]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 def test_workflow_gives_the_numbers_of_the_page(tutorial: Tutorial) -> None:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     # fewer nulls than usual: they are no part of what the page computes

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 # whole runs at more moments: python -m tests.workflow.killing --moments 20
+@pytest.mark.slow(minutes=True)
 def test_a_killed_run_goes_on_to_the_same_files(finished, study):
     wanted = ["out/small/conv_2/scores/peaks.parquet", "out/small/conv_2/similarity.parquet"]
     # the jobs of CAVs have begun

@@ -454,6 +454,7 @@ def test_lint_is_clean(study):
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow(minutes=True)
 def test_demo_finds_the_known_truth(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     demo = Study(tmp_path)
@@ -493,6 +494,7 @@ def test_demo_finds_the_known_truth(tmp_path):
     assert (called["planting_effect_q"] <= 0.05).all()
 
 
+@pytest.mark.slow(minutes=True)
 @pytest.mark.real
 def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch):
     monkeypatch.setenv("TPCAV_DATA", str(real_data))

@@ -94,6 +94,7 @@ NULLS = {
 PLANTED = {"motifs": 26, "tokenizer": 1, "huggingface": 1}
 
 
+@pytest.mark.slow(minutes=True)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_source_runs_end_to_end(sources, family, tmp_path):
     study = study_of(sources, family, tmp_path / family)
