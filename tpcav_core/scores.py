@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .basis import BLOCK, Scaling, embed
+from .basis import Scaling, embed
 from .bootstrap import DRAWS, interval, times_drawn
 from .directions import consensus, unit
 from .seeds import generator
@@ -83,24 +83,14 @@ def embedded_attributions(
         scaling: the layer's standardisation.
         components: V, (d, k).
     """
-    n, d = standardised.shape
+    change = activations - baseline_activations
+    change /= scaling.std
+    found = embed(change, components)
+    np.abs(found, out=found)
+    # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual.
     k = components.shape[1]
-    found = np.empty((n, k + d), np.result_type(standardised, components))
-    along, rest = np.zeros((n, k), found.dtype), found[:, k:]
-    # features by blocks, that what is read again is still in the processor's cache
-    blocks = [slice(first, first + BLOCK) for first in range(0, d, BLOCK)]
-    for block in blocks:
-        change = np.subtract(
-            activations[:, block], baseline_activations[:, block], out=rest[:, block]
-        )
-        change /= scaling.std[block]
-        along += change @ components[block]
-    for block in blocks:
-        rest[:, block] -= along @ components[block].T
-        np.abs(rest[:, block], out=rest[:, block])
-        # z = Vp + r: by the chain rule the multipliers of r are those of z, not their residual
-        rest[:, block] *= standardised[:, block]
-    found[:, :k] = np.abs(along) * (standardised @ components)
+    found[:, :k] *= standardised @ components
+    found[:, k:] *= standardised
     return found
 
 

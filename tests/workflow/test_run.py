@@ -509,6 +509,7 @@ def test_real_ctcf_network_reads_the_ctcf_motif(tmp_path, real_data, monkeypatch
         config["models"]["mcf7_ctcf"]["layers"][1]["concepts"] = family
         config["jobs"]["concepts_per_job"] = 4
         config.update(figures=False, sites={"regions": 0})
+        config["examples"]["per_concept"] = 500
 
     study.configure(few)
     result = study.snakemake("--cores", str(os.cpu_count()))
