@@ -88,10 +88,9 @@ def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFra
         catalogue: one row per concept.
         nulls: of `verdicts.null_summary`; says where fractions of positive regions are saturated.
     """
-    keys = PLACE
-    random = nulls[nulls["null"] == "random"].sort_values("size").groupby(keys).last()
+    random = nulls[nulls["null"] == "random"].sort_values("size").groupby(PLACE).last()
     saturated = random[["saturation", "saturated"]].reset_index()
-    table = scores.merge(saturated, on=keys, how="left")
+    table = scores.merge(saturated, on=PLACE, how="left")
     return _with_labels(table, catalogue)[SCORE_COLUMNS]
 
 

@@ -187,8 +187,11 @@ def test_the_verdict_in_words():
 def test_an_empty_result_is_said():
     table = verdicts(used=False, encoded=False)
     (text,) = words.verdicts_in_words(table)
-    assert "none is seen to be used. The largest effect is that of " in text
-    assert "the smallest q-value of an effect 0.5." in text
+    largest = table.loc[table["effect"].abs().idxmax()]
+    assert text.endswith(
+        f"none is seen to be used. The largest effect is that of {largest['label']}"
+        f" ({largest['effect']:+.3g}), the smallest q-value of an effect 0.5."
+    )
     (text,) = words.verdicts_in_words(table.assign(null="none", effect_q=np.nan))
     assert text.endswith("There were no nulls to compare with.")
 
@@ -197,10 +200,12 @@ def test_sanity_checks_and_nulls_in_words():
     tables = checked().tables(sanity_checks=True)
     said = dict(words.sure({}, tables))
     assert said["Sanity checks"].endswith("checks came out empty, as they should.")
-    assert said["Resolution"].startswith(
-        "The smallest p-value that these nulls can give is 0.016 to 0.025."
+    assert said["Resolution"] == (
+        "The smallest p-value that these nulls can give is 0.016 to 0.025. With 3 concepts tested"
+        " at once, q ≤ 0.05 can be reached only if 2 or more are beyond all nulls."
     )
-    nulls = pd.DataFrame({"null": ["permuted", "random"], "smallest_p": [1 / 101, 1 / 21]})
+    nulls = pd.DataFrame({"null": ["permuted", "random"], "n_nulls": [100, 20]})
+    nulls["smallest_p"] = 1 / (1 + nulls["n_nulls"])
     (text,) = [
         text
         for name, text in words.sure({}, {"verdicts": verdicts(100), "nulls": nulls})

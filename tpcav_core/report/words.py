@@ -187,11 +187,11 @@ def _resolution(tables: Tables, alpha: float) -> str:
     span = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
     text = f"The smallest p-value that these nulls can give is {span}."
     verdicts = tables["verdicts"]
-    deciding = nulls.loc[nulls["null"].isin(verdicts["null"]), "smallest_p"]
+    deciding = nulls.loc[nulls["null"].isin(verdicts["null"]), "n_nulls"]
     if not len(deciding):
         return text
     tests = int(verdicts.groupby([*PLACE, "variant"], sort=False)["concept"].nunique().max())
-    fewest = fewest_callable(tests, round(1 / float(deciding.max())) - 1, alpha)
+    fewest = fewest_callable(tests, int(deciding.min()), alpha)
     if fewest <= 1:
         return text
     return (
