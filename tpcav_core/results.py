@@ -10,13 +10,11 @@ import pandas as pd
 
 from . import entanglement, sanity, sensitivity, summary, verdicts
 from .significance import fewest_callable
-from .table_columns import ATTRIBUTION_COLUMNS
+from .table_columns import ATTRIBUTION_COLUMNS, LAYER, PLACE
 from .twins import twin_of
 from .verdicts import ENCODED, METHODS, PLANTED, USED, Rules
 
 log = logging.getLogger("tpcav_core")
-LAYER = ("model", "layer")
-SCORED = ("model", "layer", "target")
 
 
 class Found(NamedTuple):
@@ -60,12 +58,12 @@ def result_tables(
         for table in (metrics, found.scores, found.planting)
     )
     encoded = verdicts.compare(metrics, found.catalogue, ENCODED, LAYER)
-    used = verdicts.compare(scores, found.catalogue, USED, SCORED)
+    used = verdicts.compare(scores, found.catalogue, USED, PLACE)
     planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model", "output"))
     encoded = verdicts.call_encoded(encoded, rules)
-    used = verdicts.call_used(used, rules, SCORED)
+    used = verdicts.call_used(used, rules, PLACE)
     _warn_of_few_nulls(used, scores, rules)
-    nulls = verdicts.null_summary(_own(scores), SCORED)
+    nulls = verdicts.null_summary(_own(scores), PLACE)
     concepts = summary.concept_table(_own(encoded), found.catalogue)
     scored = summary.score_table(_own(used), found.catalogue, nulls)
     direct = summary.planting_table(_own(planted), found.catalogue)
@@ -99,7 +97,7 @@ def result_tables(
 def _compared_methods(found: Found) -> pd.DataFrame:
     """Return ``methods.tsv``: each method against permuted motifs by the same method."""
     rows = found.methods.assign(kind=verdicts.kinds(found.methods))
-    compared = verdicts.compare(rows, found.catalogue, METHODS, (*SCORED, "method"))
+    compared = verdicts.compare(rows, found.catalogue, METHODS, (*PLACE, "method"))
     return summary.method_table(compared, found.catalogue)
 
 
@@ -124,7 +122,7 @@ def _checks(
 ) -> list[tuple[str, str, str, pd.DataFrame]]:
     """Return what `sanity.sanity_table` is made of."""
     shuffled = verdicts.compare(_own(metrics), catalogue, ENCODED, LAYER, kind="shuffled")
-    pushed = verdicts.compare(_own(scores), catalogue, USED, SCORED, kind="shuffled")
+    pushed = verdicts.compare(_own(scores), catalogue, USED, PLACE, kind="shuffled")
     return [
         ("permuted weights", "encoded", "auroc", _twins(encoded)),
         ("permuted weights", "used", rules.statistic, _twins(used)),
@@ -135,8 +133,8 @@ def _checks(
 
 def _warn_of_few_nulls(used: pd.DataFrame, scores: pd.DataFrame, rules: Rules) -> None:
     """Say where nulls are too few for a tenth of concepts, or for one where none is called."""
-    counts = scores[scores["kind"] == "permuted"].groupby([*SCORED, "variant"]).size().to_dict()
-    for place, group in used[used["null"] == "permuted"].groupby([*SCORED, "variant"]):
+    counts = scores[scores["kind"] == "permuted"].groupby([*PLACE, "variant"]).size().to_dict()
+    for place, group in used[used["null"] == "permuted"].groupby([*PLACE, "variant"]):
         nulls = counts.get(place, 0)
         fewest = fewest_callable(len(group), nulls, rules.alpha)
         if fewest > (max(1, len(group) // 10) if group["used"].any() else 1):

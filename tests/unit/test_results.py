@@ -8,8 +8,9 @@ import pytest
 
 from tpcav_core import results, similarity
 from tpcav_core.metrics import NAMES
-from tpcav_core.results import LAYER, SCORED, Found, result_tables
+from tpcav_core.results import Found, result_tables
 from tpcav_core.significance import p_values, q_values
+from tpcav_core.table_columns import LAYER, PLACE
 from tpcav_core.verdicts import Rules
 
 TWIN = "m.randomised"
@@ -138,12 +139,12 @@ class Study:
         return self
 
     def found(self):
-        empty = {"planting": ("model", "output"), "methods": SCORED, "nulls": LAYER}
+        empty = {"planting": ("model", "output"), "methods": PLACE, "nulls": LAYER}
         frames = {
             name: pd.DataFrame(getattr(self, name) or None, columns=self._columns(name, empty))
             for name in ("cavs", "nulls", "scores", "planting", "methods")
         }
-        facts = frames["scores"][[*SCORED]].drop_duplicates().assign(method="deeplift", n_regions=9)
+        facts = frames["scores"][[*PLACE]].drop_duplicates().assign(method="deeplift", n_regions=9)
         return Found(CATALOGUE, similarity=self.layers, attributions=facts, **frames)
 
     def _columns(self, name, empty):
@@ -455,7 +456,7 @@ def test_too_few_permuted_motifs_are_told(caplog):
 def test_nulls_that_let_one_of_twenty_be_called_only_with_others_are_told_if_none_is(
     called, caplog
 ):
-    place = dict.fromkeys(SCORED, "x") | {"variant": "4"}
+    place = dict.fromkeys(PLACE, "x") | {"variant": "4"}
     concepts = pd.DataFrame([{**place, "null": "permuted", "used": False}] * 20)
     concepts.loc[0, "used"] = called
     nulls = pd.DataFrame([{**place, "kind": "permuted"}] * 250)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import files, results, vectors
 from ..metrics import NAMES
+from ..table_columns import LAYER, PLACE
 from ..twins import twin_of
 from ..verdicts import Rules
 from .result_files import read_similarity, write_table
@@ -52,12 +53,12 @@ def run(arguments: argparse.Namespace) -> None:
     catalogue = catalogue[catalogue["kind"] == "concept"].drop_duplicates("concept")
     found = results.Found(
         catalogue,
-        _read(arguments.cavs, results.LAYER, read_cavs),
-        _read(arguments.nulls, results.LAYER, read_nulls),
-        _read(arguments.scores, results.SCORED, read_scores),
-        _read(arguments.scores, results.SCORED, read_attribution_facts),
+        _read(arguments.cavs, LAYER, read_cavs),
+        _read(arguments.nulls, LAYER, read_nulls),
+        _read(arguments.scores, PLACE, read_scores),
+        _read(arguments.scores, PLACE, read_attribution_facts),
         _read(arguments.planting, ("model",), read_planting, "output"),
-        _read(arguments.methods, results.SCORED, read_methods),
+        _read(arguments.methods, PLACE, read_methods),
         {
             (model, layer): read_similarity(path)
             for model, layer, path in arguments.similarity
