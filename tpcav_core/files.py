@@ -1,8 +1,9 @@
 """Reading and writing the intermediates: atomic, and every file says what it is.
 
-A parquet or torch file written here carries its kind, its format version, the package's version
-and the parameters that made it. Reading checks kind and version, so that a file from another
-step or an older release is named together with the remedy instead of failing somewhere later.
+A parquet, Arrow or torch file written here carries its kind, its format version, the package's
+version and the parameters that made it. Reading checks kind and version, so that a file from
+another step or an older release is named together with the remedy instead of failing somewhere
+later.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .errors import InputError, reason
 
 #: format version of each kind of file; raise it when the layout of that kind changes.
 FORMATS = {
-    "genome": 1,
+    "genome": 2,
     "recipes": 2,
     "activations": 3,
     "scaling": 1,
@@ -185,6 +186,31 @@ def read_parquet(
 ) -> pa.Table:
     """Read a parquet file of ``kind``."""
     return open_parquet(path, kind).read(columns=columns)
+
+
+def write_mapped(
+    batch: pa.RecordBatch, path: str | os.PathLike[str], kind: str, parameters: Mapping[str, Any]
+) -> None:
+    """Write one batch of rows as an Arrow file of ``kind``, atomically, for `open_mapped`."""
+    schema = parquet_schema(batch.schema, kind, parameters)
+    with atomic(path) as temporary, pa.ipc.new_file(temporary, schema) as writer:
+        writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+
+
+def open_mapped(path: str | os.PathLike[str], kind: str) -> pa.RecordBatch:
+    """Return the rows of an Arrow file of ``kind``; pages are read when they are touched."""
+    try:
+        batch = pa.ipc.open_file(pa.memory_map(os.fspath(path))).get_batch(0)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the step that makes it first") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable Arrow file ({reason(error)}); delete it and run the workflow"
+            " again"
+        ) from None
+    text = (batch.schema.metadata or {}).get(_KEY)
+    check(json.loads(text) if text else None, kind, path)
+    return batch
 
 
 def save_tensors(

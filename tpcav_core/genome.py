@@ -7,14 +7,17 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import InputError, suggest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: the letters of the codes 0 … 4
 LETTERS = "ACGTN"
@@ -265,25 +268,36 @@ def _read_plain(path: Path, plain: Path) -> Genome:
         fasta.close()
 
 
-def genome_tensors(genome: Genome) -> dict[str, Any]:
-    """Return the content of a torch file of kind ``genome``."""
-    import torch
+def genome_table(genome: Genome) -> pa.RecordBatch:
+    """Return the content of a file of kind ``genome``: a row per contig.
 
-    return {
-        "codes": torch.from_numpy(genome.codes),
-        "lengths": torch.from_numpy(genome.lengths),
-        "offsets": torch.from_numpy(genome.offsets),
-        "unknown": torch.from_numpy(genome.unknown),
-        "names": list(genome.names),
-    }
+    Columns ``name``, ``codes`` (a byte per base) and ``unknown`` (start and end of each run of
+    code 4, one after the other). The codes of all contigs are one piece of memory.
+    """
+    import pyarrow as pa
+
+    ends = np.append(genome.offsets, len(genome.codes))
+    codes = pa.Array.from_buffers(
+        pa.large_binary(),
+        len(genome.names),
+        [None, pa.py_buffer(ends), pa.py_buffer(genome.codes)],
+    )
+    runs = np.searchsorted(genome.unknown[:, 0], np.arange(len(genome.names) + 1))
+    unknown = pa.LargeListArray.from_arrays(2 * runs, genome.unknown[:, 1:].ravel())
+    return pa.record_batch({"name": list(genome.names), "codes": codes, "unknown": unknown})
 
 
-def genome_from_tensors(content: Mapping[str, Any]) -> Genome:
-    """Return the genome of a loaded torch file; memory-mapped tensors stay memory-mapped."""
+def genome_from_table(table: pa.RecordBatch) -> Genome:
+    """Return the genome of a file's content; memory-mapped codes stay memory-mapped."""
+    _, ends, codes = table.column("codes").buffers()
+    ends = np.frombuffer(ends, np.int64)[: table.num_rows + 1]
+    unknown = table.column("unknown")
+    runs = np.diff(unknown.offsets.to_numpy()) // 2
+    contigs = np.repeat(np.arange(table.num_rows), runs)
     return Genome(
-        names=tuple(content["names"]),
-        lengths=content["lengths"].numpy(),
-        offsets=content["offsets"].numpy(),
-        codes=content["codes"].numpy(),
-        unknown=content["unknown"].numpy(),
+        names=tuple(table.column("name").to_pylist()),
+        lengths=np.diff(ends),
+        offsets=ends[:-1],
+        codes=np.frombuffer(codes, np.uint8)[: ends[-1]],
+        unknown=np.column_stack([contigs, unknown.values.to_numpy().reshape(-1, 2)]),
     )

@@ -43,6 +43,7 @@ class Job:
         node: where it runs or ran.
         memory: asked for, MB.
         gpus: whether it asks for one.
+        devices: numbers of those it has, while it runs; empty otherwise.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Job:
     cpus: int
     memory: int
     gpus: bool
+    devices: str
     restarts: int
 
     def of(self, rule: str) -> bool:
@@ -69,7 +71,7 @@ class Slurm:
 
     def jobs(self, rule: str | None = None) -> list[Job]:
         """Return all submissions (of a rule or group), ended ones as well."""
-        answer = self.call("scontrol", "show", "job", "--oneliner").stdout
+        answer = self.call("scontrol", "show", "job", "--details", "--oneliner").stdout
         found = [_job(line) for line in answer.splitlines() if line.startswith("JobId=")]
         return [job for job in found if rule is None or job.of(rule)]
 
@@ -103,6 +105,7 @@ def _job(line: str) -> Job:
         cpus=int(value("NumCPUs")),
         memory=_megabytes(value("MinMemoryNode")),
         gpus="gpu" in value("TresPerJob"),
+        devices=devices[1] if (devices := re.search(r"GRES=gpu\S*\(IDX:(\S+)\)", line)) else "",
         restarts=int(value("Restarts")),
     )
 
@@ -121,7 +124,7 @@ def until(ready: Callable[[], object], what: str, seconds: float = 300) -> None:
 
 @pytest.fixture
 def slurm() -> Iterator[Slurm]:
-    """Slurm with two nodes, n2 with a GPU that is none; one at a time on this machine."""
+    """Slurm with two nodes, n2 with two GPUs that are none; one at a time on this machine."""
     with running_slurm() as slurm:
         yield slurm
 

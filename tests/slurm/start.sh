@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Start a throw-away Slurm on this machine: munged, slurmctld, and two slurmd, n2 with a fake GPU.
+# Start a throw-away Slurm on this machine: munged, slurmctld, and two slurmd, n2 with two fake GPUs.
 # usage: start.sh FOLDER   (root; a short path, sockets live there)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,7 +14,8 @@ mkdir -p "$run"/{state,spool-n1,spool-n2,log,munge}
 chmod 0755 "$run"
 chmod 0700 "$run/munge"
 # any character device will do, slurmd only looks whether it is there
-printf '%s\n' 'AutoDetect=off' 'NodeName=n2 Name=gpu Type=fake File=/dev/null' >"$run/gres.conf"
+printf '%s\n' 'AutoDetect=off' 'NodeName=n2 Name=gpu Type=fake File=/dev/null' \
+  'NodeName=n2 Name=gpu Type=fake File=/dev/zero' >"$run/gres.conf"
 sed -e "s#@RUN@#$run#g" -e "s#@HOST@#$(hostname -s)#g" \
   -e "s#@CPUS@#${SLURM_TEST_CPUS:-4}#g" -e "s#@MEMORY@#${SLURM_TEST_MEMORY:-24000}#g" \
   -e "s#@PORT0@#16917#g" -e "s#@PORT1@#16918#g" -e "s#@PORT2@#16919#g" \

@@ -97,6 +97,11 @@ def test_groups_and_partitions_of_a_site(slurm, submit, copy, finished, tmp_path
         Path(copy.folder / target).unlink()
     run = submit(copy, "--profile", "slurm", targets=targets, **env)
 
+    # the two chunks of concepts side by side, each with a GPU of its own
+    run.sees(
+        lambda: sorted(job.devices for job in running(slurm, "activations")) == ["0", "1"],
+        "chunks on two GPUs",
+    )
     # what needs a GPU is over: its only node may be the one that goes down
     run.sees(
         lambda: (

@@ -119,9 +119,10 @@ class Work:
 
     def usual(self) -> dict[str, dict[str, object]]:
         p = self.path
-        model = {"model": self.model, "layer": self.layer, "threads": 1, "genome": p("genome.pt")}
+        model = {"model": self.model, "layer": self.layer, "threads": 1}
+        model["genome"] = p("genome.arrow")
         recipes = {
-            "genome": p("genome.pt"),
+            "genome": p("genome.arrow"),
             "window": WINDOW,
             "examples": EXAMPLES,
             "sampling": SAMPLING,
@@ -130,9 +131,9 @@ class Work:
         named = {"name": "s", **self.set}
         places = {"chromosomes": None, "exclude": None}
         return {
-            "genome": {"fasta": self.fasta, "output": p("genome.pt")},
+            "genome": {"fasta": self.fasta, "output": p("genome.arrow")},
             "preflight": {
-                "genome": p("genome.pt"),
+                "genome": p("genome.arrow"),
                 "models": {"m": {"model": self.model, "layers": [LAYER, "0"]}},
                 "targets": {"t": self.target},
                 "sampling": SAMPLING,
@@ -224,7 +225,7 @@ class Work:
             "planting": {
                 "model": self.model,
                 "threads": 1,
-                "genome": p("genome.pt"),
+                "genome": p("genome.arrow"),
                 "recipes": p("concepts.parquet"),
                 "seed": 1,
                 "output": p("planting.parquet"),
@@ -739,7 +740,7 @@ def test_bases_of_sites_are_those_of_contributions_of_the_concept_alone(work):
     values = np.array(first["contributions"].split(","), float)
     assert len(values) == len(first["sequence"]) == WINDOW
     np.testing.assert_allclose(values, content["contributions"][row, part], rtol=1e-3, atol=1e-7)
-    genome = load_genome(work.path("genome.pt"))
+    genome = load_genome(work.path("genome.arrow"))
     contig = np.array([genome.names.index(first["chrom"])])
     codes = genome.windows(contig, np.array([first["shown_start"]]), WINDOW)[0]
     assert first["sequence"] == "".join("ACGTN"[code] for code in codes)
@@ -932,7 +933,7 @@ BAD = {
         lambda w: {"tolerance": 1e-12, **few(w)},
         "not complete"),
     "a genome that is none": (
-        "attributions", lambda w: {"genome": w.path("weights.pt")}, "not written by this workflow"),
+        "attributions", lambda w: {"genome": w.path("weights.pt")}, "not a readable Arrow file"),
     "scores without attributions": (
         "scores", lambda w: {"attributions": w.path("none.pt")}, "no such file"),
     "a summary of scores as CAVs": (

@@ -25,7 +25,7 @@ from tpcav_core.commands.tables import write_vectors
 from tpcav_core.contribution_values import Contributions
 from tpcav_core.directions import consensus
 from tpcav_core.errors import InputError
-from tpcav_core.genome import assemble, genome_tensors
+from tpcav_core.genome import assemble, genome_table
 from tpcav_core.logos import Logo, write_logos
 from tpcav_core.regions import Regions, read_bed
 from tpcav_core.sites import find_sites, rank, region_table, shown, sites_bed
@@ -228,14 +228,14 @@ def written(tmp_path, genome):
         "contigs": list(genome.names),
         "method": "deeplift",
     }
-    files.save_tensors(genome_tensors(genome), tmp_path / "genome.pt", "genome", {})
+    files.write_mapped(genome_table(genome), tmp_path / "genome.arrow", "genome", {})
     save_contributions(result, content, tmp_path / "c.pt", {"set": {"name": "s"}})
     return result, regions
 
 
 def test_the_step_writes_all_files(tmp_path, genome, written):
     result, regions = written
-    given = ["--genome", f"{tmp_path}/genome.pt", "--contributions", f"{tmp_path}/c.pt"]
+    given = ["--genome", f"{tmp_path}/genome.arrow", "--contributions", f"{tmp_path}/c.pt"]
     outputs = {"bigwig": "t.s.bw", "sites": "t.s.tsv", "bed": "t.s.bed", "svg": "t.s.svg"}
     for option, name in outputs.items():
         given += [f"--{option}", f"{tmp_path}/{name}"]
@@ -256,7 +256,7 @@ def test_the_step_writes_all_files(tmp_path, genome, written):
 
 def modisco_arguments(tmp_path):
     return [
-        *("--genome", f"{tmp_path}/genome.pt", "--contributions", f"{tmp_path}/c.pt"),
+        *("--genome", f"{tmp_path}/genome.arrow", "--contributions", f"{tmp_path}/c.pt"),
         *("--sequences", f"{tmp_path}/ohe.npz", "--attributions", f"{tmp_path}/contribs.npz"),
     ]
 

@@ -108,16 +108,23 @@ def load_mapped(path, kind):
     return files.load_tensors(path, kind, mmap=True)
 
 
-READERS = [files.load_tensors, load_mapped, files.read_parquet]
+def write_numbers(reader, path, numbers=(1.0, 2.0)):
+    """Write numbers in the format that a reader reads, as kind cavs."""
+    if reader is files.read_parquet:
+        files.write_parquet(pa.table({"x": numbers}), path, "cavs", {})
+    elif reader is files.open_mapped:
+        files.write_mapped(pa.record_batch({"x": numbers}), path, "cavs", {})
+    else:
+        files.save_tensors({"x": torch.tensor(numbers)}, path, "cavs", {})
+
+
+READERS = [files.load_tensors, load_mapped, files.read_parquet, files.open_mapped]
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_file_of_another_kind_is_named(tmp_path, reader):
     path = tmp_path / "file"
-    if reader is files.read_parquet:
-        files.write_parquet(TABLE, path, "cavs", {})
-    else:
-        files.save_tensors({}, path, "cavs", {})
+    write_numbers(reader, path)
     cavs, gram = files.FORMATS["cavs"], files.FORMATS["gram"]
     unusable(reader, path, "gram", f"holds cavs format {cavs}", f"expected gram format {gram}")
 
@@ -127,10 +134,7 @@ def test_a_file_of_another_format_is_named(tmp_path, monkeypatch, reader):
     path = tmp_path / "file"
     with monkeypatch.context() as patch:
         patch.setitem(files.FORMATS, "cavs", 7)
-        if reader is files.read_parquet:
-            files.write_parquet(TABLE, path, "cavs", {})
-        else:
-            files.save_tensors({}, path, "cavs", {})
+        write_numbers(reader, path)
     now = f"cavs format {files.FORMATS['cavs']}"
     unusable(reader, path, "cavs", "cavs format 7", f"version {__version__}", now)
 
@@ -158,11 +162,7 @@ def test_a_file_of_other_bytes_is_named(tmp_path, reader, content):
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
 def test_a_truncated_file_is_named(tmp_path, reader, share):
     path = tmp_path / "file"
-    numbers = np.random.default_rng(0).normal(size=5000)
-    if reader is files.read_parquet:
-        files.write_parquet(pa.table({"x": numbers}), path, "cavs", {})
-    else:
-        files.save_tensors({"x": torch.from_numpy(numbers)}, path, "cavs", {})
+    write_numbers(reader, path, np.random.default_rng(0).normal(size=5000))
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     unusable(reader, path, "cavs", "not a readable")
@@ -178,6 +178,22 @@ def test_a_foreign_parquet_file_is_named(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(TABLE, path)
     unusable(files.read_parquet, path, "cavs", "not written by this workflow")
+
+
+def test_a_foreign_arrow_file_is_named(tmp_path):
+    path = tmp_path / "t.arrow"
+    with pa.ipc.new_file(path, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+    unusable(files.open_mapped, path, "cavs", "not written by this workflow")
+
+
+def test_an_arrow_file_is_read_where_it_lies(tmp_path):
+    path = tmp_path / "t.arrow"
+    write_numbers(files.open_mapped, path, np.arange(2**17, dtype=float))
+    before = pa.total_allocated_bytes()
+    batch = files.open_mapped(path, "cavs")
+    assert pa.total_allocated_bytes() - before < 2**12
+    assert batch.column("x").to_numpy(zero_copy_only=True)[-1] == 2**17 - 1
 
 
 @pytest.mark.parametrize("content", [[1], {"x": 1}, {"tpcav": 5}, {"tpcav": {}}, torch.ones(2)])

@@ -10,13 +10,13 @@ from Bio.bgzf import BgzfWriter
 
 from tpcav_core.commands import genome as command
 from tpcav_core.errors import InputError
-from tpcav_core.files import load_tensors, save_tensors
+from tpcav_core.files import open_mapped, write_mapped
 from tpcav_core.genome import (
     assemble,
     decode,
     encode,
-    genome_from_tensors,
-    genome_tensors,
+    genome_from_table,
+    genome_table,
     read_genome,
     reverse_complement,
 )
@@ -181,9 +181,9 @@ def test_an_unknown_contig(genome, name, hint):
 
 
 def test_saved_and_memory_mapped(genome, tmp_path):
-    file = tmp_path / "genome.pt"
-    save_tensors(genome_tensors(genome), file, "genome", {})
-    loaded = genome_from_tensors(load_tensors(file, "genome", mmap=True))
+    file = tmp_path / "genome.arrow"
+    write_mapped(genome_table(genome), file, "genome", {})
+    loaded = genome_from_table(open_mapped(file, "genome"))
     assert loaded.names == genome.names
     for name in ("lengths", "offsets", "codes", "unknown"):
         there, here = getattr(loaded, name), getattr(genome, name)
@@ -199,15 +199,15 @@ def run_command(*words):
 
 
 def test_command(path, tmp_path, genome):
-    output = tmp_path / "results" / "genome.pt"
+    output = tmp_path / "results" / "genome.arrow"
     run_command("--fasta", path, "--output", output)
-    loaded = genome_from_tensors(load_tensors(output, "genome", mmap=True))
+    loaded = genome_from_table(open_mapped(output, "genome"))
     np.testing.assert_array_equal(loaded.codes, genome.codes)
 
 
 def test_command_leaves_nothing_on_error(tmp_path):
     with pytest.raises(InputError):
-        run_command("--fasta", tmp_path / "none.fa", "--output", tmp_path / "out" / "genome.pt")
+        run_command("--fasta", tmp_path / "none.fa", "--output", tmp_path / "out" / "genome.arrow")
     assert not list(tmp_path.iterdir())
 
 

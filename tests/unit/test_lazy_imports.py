@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -49,3 +50,33 @@ def test_what_starting_a_step_imports(modules, absent):
     found = imported_with(modules)
     assert {f"tpcav_core.{name}" for name in modules} <= found
     assert not {*absent, "anndata", "snakemake"} & found
+
+
+RUN = """
+import sys
+from tpcav_core.__main__ import main
+try:
+    main()
+finally:
+    print(*sys.modules)
+"""
+
+
+def test_recipes_are_made_without_torch(tmp_path):
+    """Importing it takes longer than all else that the step of a small set does."""
+    fasta, genome = tmp_path / "genome.fa", tmp_path / "genome.arrow"
+    fasta.write_text(">chr1\n" + "ACGTTGCA" * 2_000 + "\n")
+    sampling = {"chromosomes": None, "exclude": None, "test_fraction": 0.2, "folds": 2}
+    sampling |= {"block_length": None, "by": "blocks", "test_chromosomes": [], "seed": 1}
+    control = {"name": "random", "replicates": 1, "definition": {"source": "random"}}
+    made = ["--genome", str(genome), "--controls", json.dumps(control), "--window", "50"]
+    made += ["--examples", "20", "--seed", "1", "--sampling", json.dumps(sampling)]
+    recipes = tmp_path / "recipes.parquet"
+    for step, output, options in (
+        ("genome", genome, ["--fasta", str(fasta)]),
+        ("concepts", recipes, made),
+    ):
+        command = [sys.executable, "-c", RUN, step, *options, "--output", str(output)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert output.is_file(), done.stderr
+        assert not {"torch", "sklearn"} & set(done.stdout.split())

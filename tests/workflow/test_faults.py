@@ -116,7 +116,7 @@ def test_files_that_are_seen_late_are_waited_for(study, finished, tmp_path):
     assert "--latency-wait" in impatient.stdout
     patient = study.snakemake("--latency-wait", "30", wanted, modules=tmp_path)
     assert patient.returncode == 0, patient.stdout
-    for path in (wanted, "out/genome/genome.pt"):
+    for path in (wanted, "out/genome/genome.arrow"):
         assert (study.folder / path).read_bytes() == (finished.folder / path).read_bytes()
     assert not list(study.folder.glob("out/**/*.late"))
 

@@ -27,6 +27,6 @@ def optional_genome(paths: list[str] | None) -> Genome | None:
 def load_genome(path: str) -> Genome:
     """Read the file of the ``genome`` step; pages are read when windows are cut from them."""
     from .. import files
-    from ..genome import genome_from_tensors
+    from ..genome import genome_from_table
 
-    return genome_from_tensors(files.load_tensors(path, "genome", mmap=True))
+    return genome_from_table(files.open_mapped(path, "genome"))

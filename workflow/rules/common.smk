@@ -141,7 +141,7 @@ def exclude_bed(wildcards=None):
 
 def genome_file(wildcards):
     """The genome, for all that has one."""
-    return [f"{RESULTS}/genome/genome.pt"] if CONFIG["genome"] else []
+    return [f"{RESULTS}/genome/genome.arrow"] if CONFIG["genome"] else []
 
 
 def window(wildcards):

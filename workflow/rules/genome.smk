@@ -1,11 +1,11 @@
-# FASTA  →  results/genome/genome.pt, from which windows are cut without reading the rest
+# FASTA  →  results/genome/genome.arrow, from which windows are cut without reading the rest
 
 
 rule genome:
     input:
         fasta=(CONFIG["genome"] or {}).get("fasta", []),
     output:
-        f"{RESULTS}/genome/genome.pt",
+        f"{RESULTS}/genome/genome.arrow",
     log:
         f"{RESULTS}/logs/genome.log",
     benchmark:
