@@ -8,7 +8,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist wor
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-fast check docs bench slurm-profile clean
+.PHONY: demo test test-fast coverage check docs bench slurm-profile clean
 
 demo: .venv/ready ## run the embedded demo and print its result
 	$(BIN)/snakemake --cores $(CORES)
@@ -19,6 +19,9 @@ test: .venv/ready-dev check ## everything: style, types, and the whole test suit
 
 test-fast: .venv/ready-dev ## what runs in under two minutes
 	$(PYTEST) -m "not slow" tests
+
+coverage: .venv/ready-dev ## lines of tpcav_core that the fast tests run: 95 % at the least
+	$(PYTEST) -m "not slow" --cov tests
 
 check: .venv/ready-dev ## style, types, spelling, workflow lint
 	$(BIN)/ruff check .
