@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.timing import alternate, report
 from tpcav_core import basis, files, grams, vectors
 from tpcav_core.activations import to_table
+from tpcav_core.basis_files import write_scaling
 from tpcav_core.commands import main as command
-from tpcav_core.commands.scaling import write_scaling
 from tpcav_core.seeds import generator
 from tpcav_core.splits import TEST
 from tpcav_core.training import Examples, set_control, train_variant

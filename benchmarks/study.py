@@ -21,7 +21,7 @@ from benchmarks.fresh import f1_scores, short
 from benchmarks.network import load
 from benchmarks.timing import report
 from tpcav_core import files, vectors
-from tpcav_core.commands.scaling import read_scaling
+from tpcav_core.basis_files import read_scaling
 from tpcav_core.genome import Genome, read_genome
 from tpcav_core.motifs import read_meme
 from tpcav_core.planting import plant, sample_sites

@@ -18,9 +18,7 @@ from torch import Tensor, nn
 
 from . import files, scores, vectors
 from .basis import Scaling, embed
-from .commands.components import read_components
-from .commands.scaling import read_scaling
-from .commands.tables import narrow
+from .basis_files import read_components, read_scaling
 from .directions import consensus
 from .errors import InputError
 
@@ -77,7 +75,7 @@ def read_cavs(path: str | os.PathLike[str]) -> Cavs:
     tables = [files.read_parquet(file, "cavs") for file in found or [path]]
     table = pa.concat_tables(tables, promote_options="permissive")
     return Cavs(
-        narrow(table).to_pandas(),
+        vectors.narrow(table).to_pandas(),
         vectors.to_matrix(table["weights"]),
         vectors.to_matrix(table["mean_difference"]),
     )

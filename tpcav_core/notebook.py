@@ -21,9 +21,8 @@ from torch import nn
 from .activations import layer_activations, recipe_inputs
 from .attributions import Attribution, Method
 from .basis import Components, Scaling, embed, fit_components, fit_scaling
+from .basis_files import read_components, read_scaling, write_components, write_scaling
 from .catalogue import read_set
-from .commands.components import read_components, write_components
-from .commands.scaling import read_scaling, write_scaling
 from .concepts import Recipe, head
 from .errors import InputError
 from .explain import attribute_pairs

@@ -50,6 +50,11 @@ def to_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
+def narrow(table: pa.Table) -> pa.Table:
+    """Return the columns of a table that are no vectors."""
+    return table.select([f.name for f in table.schema if not pa.types.is_fixed_size_binary(f.type)])
+
+
 def rows_at_a_time(d: int) -> int:
     """Return how many vectors of ``d`` values make a row group, and are read at a time."""
     return max(1, GROUP_BYTES // (4 * d))

@@ -13,8 +13,8 @@ import pytest
 
 from tpcav_core import basis, files, vectors
 from tpcav_core.activations import to_table
+from tpcav_core.basis_files import write_scaling
 from tpcav_core.commands import main
-from tpcav_core.commands.scaling import write_scaling
 from tpcav_core.memory import cav_job_memory, null_job_memory
 
 pytestmark = pytest.mark.slow

@@ -17,12 +17,11 @@ import torch
 
 from tpcav_core import activations, commands, files, vectors
 from tpcav_core.basis import embed
+from tpcav_core.basis_files import read_components, read_scaling
 from tpcav_core.classifiers import GRIDS, Classifier
 from tpcav_core.commands import STEPS, main
-from tpcav_core.commands.components import read_components
 from tpcav_core.commands.data import load_genome
 from tpcav_core.commands.gram import read_gram
-from tpcav_core.commands.scaling import read_scaling
 from tpcav_core.errors import InputError
 from tpcav_core.splits import TEST
 

@@ -26,6 +26,7 @@ from tpcav_core.figures import (
     style,
 )
 from tpcav_core.figures.names import TITLES, figure_names
+from tpcav_core.labels import one_line
 from tpcav_core.verdicts import Rules
 
 WHERE = tuple(PLACE.values())
@@ -275,7 +276,7 @@ def test_names_are_text_wherever_they_are(kind):
     assert not tags & {"script", "img", "a", "foreignObject"}
     text = words(svg)
     for name in names:
-        start = style.name(name, 18).rstrip("…")[:12]
+        start = one_line(name, 18).rstrip("…")[:12]
         # where many names are close only those that find room are drawn
         assert any(start in word for word in text) or kind in ("encoded-and-used", "nulls")
     assert not [word for word in text if len(word) > 120]

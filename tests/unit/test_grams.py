@@ -9,8 +9,8 @@ import pytest
 
 from tpcav_core import activations, files, grams, vectors
 from tpcav_core.basis import Scaling, fit_scaling
+from tpcav_core.basis_files import write_scaling
 from tpcav_core.commands import gram
-from tpcav_core.commands.scaling import write_scaling
 from tpcav_core.errors import InputError
 
 

@@ -17,12 +17,11 @@ from threadpoolctl import threadpool_limits
 from tpcav_core import composition, files, nulls, similarity, vectors
 from tpcav_core.activations import to_table
 from tpcav_core.basis import Components, Scaling, no_scaling
+from tpcav_core.basis_files import write_components, write_scaling
 from tpcav_core.classifiers import Classifier
 from tpcav_core.commands import main
 from tpcav_core.commands import scores as scores_step
-from tpcav_core.commands.components import write_components
-from tpcav_core.commands.scaling import write_scaling
-from tpcav_core.commands.tables import narrow, write_vectors
+from tpcav_core.commands.tables import write_vectors
 from tpcav_core.directions import consensus
 from tpcav_core.metrics import NAMES
 from tpcav_core.scores import layer_targets, published_score, resampling, score_concept, score_nulls
@@ -203,7 +202,7 @@ def test_numbers_text_and_vectors_come_back_as_they_were(tmp_path):
     assert table["share"].to_pylist() == [0, 1 / 3, 2 / 3]
     np.testing.assert_array_equal(vectors.to_matrix(table["wide"]), wide.astype(np.float32))
     np.testing.assert_array_equal(vectors.to_matrix(table["short"]), wide[:, :2].astype(np.float32))
-    assert narrow(table).column_names == ["name", "n", "share"]
+    assert vectors.narrow(table).column_names == ["name", "n", "share"]
 
 
 # nulls
@@ -236,7 +235,7 @@ def test_a_job_of_later_nulls_continues_an_earlier_one(layer):
     assert together["null"].to_pylist() == whole["null"].to_pylist() == [*range(6)] * 2
     assert whole["size"].to_pylist() == [N] * 6 + [N // 2] * 6
     assert whole["n_concept"].to_pylist()[6:] == [N // 2] * 6
-    assert narrow(together).equals(narrow(whole))
+    assert vectors.narrow(together).equals(vectors.narrow(whole))
     for left, right in zip(matrices(together), matrices(whole), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
 
@@ -294,10 +293,12 @@ def test_shuffled_labels_do_not_depend_on_the_other_concepts_of_a_job(layer):
 def test_cavs_know_how_gc_content_differs_from_that_of_the_control(layer):
     table = rows(layer.path("cavs"), "cavs")
     shared = np.mean([layer.gc("random", str(r)) for r in range(REPLICATES)])
-    for row in narrow(table).to_pylist():
+    for row in vectors.narrow(table).to_pylist():
         expected = layer.gc(row["concept"], row["variant"]) - shared
         assert row["gc_change"] == pytest.approx(expected, abs=1e-6)
-    (row, *_) = narrow(rows(layer.trained(output="own_cavs", name="own"), "cavs")).to_pylist()
+    (row, *_) = vectors.narrow(
+        rows(layer.trained(output="own_cavs", name="own"), "cavs")
+    ).to_pylist()
     own = np.mean([layer.gc("own", "4", str(r)) for r in range(REPLICATES)])
     assert row["gc_change"] == pytest.approx(layer.gc("own", "4") - own, abs=1e-6)
 

@@ -545,10 +545,10 @@ def report_of(folder, **given):
 def test_the_command_writes_a_page_and_says_what_it_found(tmp_path, caplog):
     tables = result_tables(Study().add().add_planting().found(), Rules(), 0.9)
     for name, table in tables.items():
-        write_table(table, tmp_path / "summary" / name)
-    write_table(CATALOGUE.assign(kind="concept"), tmp_path / "catalogue")
-    write_table(VARIANCE, tmp_path / "variance")
-    write_table(site_table(CATALOGUE["concept"][0]), tmp_path / "sites")
+        write_table(table, tmp_path / "summary" / f"{name}.tsv")
+    write_table(CATALOGUE.assign(kind="concept"), tmp_path / "catalogue.tsv")
+    write_table(VARIANCE, tmp_path / "variance.tsv")
+    write_table(site_table(CATALOGUE["concept"][0]), tmp_path / "sites.tsv")
     with caplog.at_level(logging.INFO, "tpcav_core"):
         report_of(
             tmp_path,

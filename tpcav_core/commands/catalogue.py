@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     models = [(model, _availability(paths)) for model, *paths in arguments.recipes]
     table = pd.DataFrame(_rows(concepts, models))
-    write_table(table, Path(arguments.output).with_suffix(""))
+    write_table(table, arguments.output)
 
 
 def listing(configfile: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
 from .. import basis, decorrelation, files, vectors
+from ..basis_files import read_scaling, write_components
 from .result_files import write_table
-from .scaling import read_scaling
 
 log = logging.getLogger("tpcav_core")
 
@@ -34,30 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
         fitted = basis.fit_components(sample, read_scaling(arguments.scaling), number)
     parameters = {"number": arguments.number, "examples": len(sample)}
     write_components(fitted, arguments.output, parameters)
-    write_table(decorrelation.variance_table(fitted), Path(arguments.variance))
+    write_table(decorrelation.variance_table(fitted), arguments.variance)
     log.info(
         "%d components of %d examples hold %.1f %% of their variance",
         fitted.vectors.shape[1],
         len(sample),
         100 * fitted.variances.sum() / (fitted.total_variance or 1.0),
-    )
-
-
-def write_components(components: basis.Components, path: str, parameters: dict[str, Any]) -> None:
-    """Write the file of this step; ``parameters`` say what it was made from."""
-    import torch
-
-    content = {
-        "vectors": torch.from_numpy(components.vectors),
-        "variances": torch.from_numpy(components.variances.copy()),
-        "total_variance": components.total_variance,
-    }
-    files.save_tensors(content, path, "components", parameters)
-
-
-def read_components(path: str) -> basis.Components:
-    """Read the file of this step."""
-    content = files.load_tensors(path, "components")
-    return basis.Components(
-        content["vectors"].numpy(), content["variances"].numpy(), content["total_variance"]
     )

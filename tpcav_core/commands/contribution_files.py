@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
 
 from .. import bigwigs, files, logos, sites
 from ..contribution_values import Contributions
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         found,
     )
     # with its suffix: without, what follows the dot between target and set would be taken for one
-    write_table(table, Path(arguments.sites))
+    write_table(table, arguments.sites)
     with files.atomic(arguments.bed) as temporary:
         temporary.write_text(sites.sites_bed(regions, genome, found))
     drawn = top_logos(genome, regions, result, found, arguments.logos)

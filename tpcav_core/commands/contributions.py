@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import concept_span, files, vectors
 from ..attributions import Method
+from ..basis_files import read_scaling
 from ..contributions import LayerPairs, Share, contribute
 from ..directions import consensus
 from ..errors import InputError
@@ -23,7 +24,6 @@ from ..models import ModelSpec, load_model
 from .contribution_data import read_regions, save_contributions
 from .data import load_genome
 from .options import add_target_arguments, read_model
-from .scaling import read_scaling
 from .target_sources import target_source
 
 log = logging.getLogger("tpcav_core")

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from .. import files, grams, vectors
 from ..basis import Scaling
+from ..basis_files import read_scaling
 from ..errors import InputError
-from .scaling import read_scaling
 
 log = logging.getLogger("tpcav_core")
 #: standardised rows held at a time: small pieces make slow matrix products

@@ -11,9 +11,8 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from .. import files
+from ..basis_files import read_components, read_scaling
 from ..scores import LayerTargets, layer_targets
-from .components import read_components
-from .scaling import read_scaling
 from .scores import score_file
 
 log = logging.getLogger("tpcav_core")

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from .. import files, nulls, vectors
 from ..basis import Scaling
+from ..basis_files import read_scaling
 from ..classifiers import Classifier, load_libraries
 from .gram import standardised
-from .scaling import read_scaling
 from .tables import write_vectors
 
 log = logging.getLogger("tpcav_core")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise InputError(f"model {name!r}: {error}") from error
     table = pd.DataFrame(rows)
     log.info("%s", table.to_string(index=False))
-    write_table(table, Path(arguments.output).with_suffix(""))
+    write_table(table, arguments.output)
 
 
 def _draw_targets(loaded: Genome | None, spec: ModelSpec, arguments: argparse.Namespace) -> None:

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     _compare_memory(rows[0]["cav_job_mb"])
     table = pd.DataFrame(rows)
     log.info("%s", table.to_string(index=False))
-    write_table(table, Path(arguments.output).with_suffix(""))
+    write_table(table, arguments.output)
 
 
 def _compare_memory(needed: float) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import Any
-
-import pyarrow as pa
 
 from .. import basis, files, vectors
+from ..basis_files import write_scaling
 
 log = logging.getLogger("tpcav_core")
 
@@ -28,15 +26,3 @@ def run(arguments: argparse.Namespace) -> None:
     scaling = basis.no_scaling(sample.shape[1]) if arguments.plain else basis.fit_scaling(sample)
     write_scaling(scaling, arguments.output, {"examples": len(sample)})
     log.info("standardised on %d examples x %d features", *sample.shape)
-
-
-def write_scaling(scaling: basis.Scaling, path: str, parameters: dict[str, Any]) -> None:
-    """Write the file of this step; ``parameters`` say what it was made from."""
-    table = pa.table({"mean": scaling.mean, "std": scaling.std})
-    files.write_parquet(table, path, "scaling", parameters)
-
-
-def read_scaling(path: str) -> basis.Scaling:
-    """Read the file of this step."""
-    table = files.read_parquet(path, "scaling")
-    return basis.Scaling(vectors.numbers(table["mean"]), vectors.numbers(table["std"]))

@@ -12,10 +12,8 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from .. import composition, decorrelation, files, scores, vectors
-from .components import read_components
+from ..basis_files import read_components, read_scaling
 from .gram import standardised_rows
-from .scaling import read_scaling
-from .tables import narrow
 
 log = logging.getLogger("tpcav_core")
 #: nulls scored at a time
@@ -134,7 +132,7 @@ def _about(own: pa.Table) -> list[dict[str, Any]]:
 def score_null_file(path: str, target: scores.LayerTargets) -> pa.Table:
     """Return the scores of a file of nulls, with all that the file says of them."""
     file = files.open_parquet(path, "nulls")
-    about = narrow(file.schema_arrow.empty_table()).column_names
+    about = vectors.narrow(file.schema_arrow.empty_table()).column_names
     parts = []
     for batch in file.iter_batches(batch_size=BATCH):
         cavs, differences = (

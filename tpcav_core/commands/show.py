@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import InputError
+from ..labels import one_line
 from ..table_columns import PLACE
 
 _LONGEST_LABEL = 32
@@ -46,7 +47,7 @@ def render(verdicts: pd.DataFrame, top: int) -> str:
     untrained = table["called_with_permuted_weights"] == True  # noqa: E712  # may be NA
     mark = untrained.map({True: "*", False: ""})
     table = table.assign(
-        label=table["label"].map(_shortened),
+        label=[one_line(label, _LONGEST_LABEL) for label in table["label"]],
         encoded=table["encoded"].map({True: "yes", False: "no"}),
         used=(table["direction"] + mark).where(table["used"].astype(bool), "no"),
         interval=[
@@ -81,8 +82,3 @@ def sanity(checks: pd.DataFrame) -> str:
         for row in checks[~passed].itertuples()
     ]
     return "\n".join(lines)
-
-
-def _shortened(label: str) -> str:
-    plain = "".join(character if character.isprintable() else "?" for character in str(label))
-    return plain if len(plain) <= _LONGEST_LABEL else plain[: _LONGEST_LABEL - 1] + "…"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from .. import files, vectors
+from ..basis_files import read_scaling
 from ..concept_span import OwnDirections, region_scores
 from ..contribution_sets import INPUTS
 from ..contributions import Share, contribute
@@ -31,7 +31,6 @@ from .contributions import attributed_pairs, first_method
 from .data import load_genome
 from .options import add_target_arguments, read_model
 from .result_files import write_table
-from .scaling import read_scaling
 
 log = logging.getLogger("tpcav_core")
 
@@ -73,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         logos = _logos(arguments, spec, device, chosen, share, content)
     # in the order of effects: those whose bases were followed are the first rows
     every = [top for concept in order for top in tops[concept]]
-    write_table(top_table(every, source.regions, genome, logos), Path(arguments.output))
+    write_table(top_table(every, source.regions, genome, logos), arguments.output)
     log.info("regions of %d concepts, bases of %d regions", len(tops), len(logos))
 
 

@@ -15,7 +15,6 @@ from ..table_columns import LAYER, PLACE
 from ..twins import twin_of
 from ..verdicts import Rules
 from .result_files import read_similarity, write_table
-from .tables import narrow
 
 #: columns of CAVs that no table has
 _WIDE = ("weights", "mean_difference")
@@ -72,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         sanity_checks=arguments.sanity_checks,
     )
     for name, table in tables.items():
-        write_table(table, Path(arguments.output) / name)
+        write_table(table, Path(arguments.output) / f"{name}.tsv")
 
 
 def _read(
@@ -95,7 +94,7 @@ def read_cavs(path: str) -> pd.DataFrame:
     """Return the narrow columns of a file of CAVs, and what it says of them all."""
     file = files.open_parquet(path, "cavs")
     table = file.read([name for name in file.schema_arrow.names if name not in _WIDE])
-    frame = narrow(table).to_pandas()
+    frame = vectors.narrow(table).to_pandas()
     frame["f1_draws"] = list(vectors.to_matrix(table["f1_draws"]))
     made_by = (files.parquet_description(file) or {})["parameters"]
     frame["classifier"] = made_by["classifier"]["kind"]

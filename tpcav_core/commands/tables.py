@@ -22,8 +22,3 @@ def _column(values: list[Any]) -> pa.Array:
     if isinstance(values[0], np.ndarray):
         return vectors.to_column(np.stack(values).astype(np.float32))
     return vectors.plain_column(values)
-
-
-def narrow(table: pa.Table) -> pa.Table:
-    """Return the columns of a table that are no vectors."""
-    return table.select([f.name for f in table.schema if not pa.types.is_fixed_size_binary(f.type)])

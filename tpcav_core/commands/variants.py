@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from .. import files, grams, vectors
 from ..basis import Scaling
+from ..basis_files import read_scaling
 from ..errors import InputError
 from ..progress import Progress
 from ..training import Control, Examples
 from .gram import read_gram, standardised, standardised_rows
-from .scaling import read_scaling
 
 
 class Variant(NamedTuple):

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..labels import one_line
 from ..table_columns import PLACE
 from . import style
 from .rows import Tables, place_rows, strongest
@@ -81,7 +82,7 @@ def _heatmap(
     mesh = axes.pcolormesh(values, cmap="RdBu_r", vmin=-1, vmax=1, edgecolors="white", lw=0.5)
     axes.set_facecolor("0.92")
     labels = {key: label for part in reversed(parts) for key, label in part["label"].items()}
-    axes.set_yticks(np.arange(len(shares)) + 0.5, [style.name(labels[c], 28) for c in shares.index])
+    axes.set_yticks(np.arange(len(shares)) + 0.5, [one_line(labels[c], 28) for c in shares.index])
     axes.set_xticks(np.arange(len(parts)) + 0.5, _headings(places), rotation=45, ha="right")
     axes.invert_yaxis()
     axes.tick_params(length=0)
@@ -102,7 +103,7 @@ def _headings(places: Sequence[Place]) -> list[str]:
     """Return what tells places apart: parts of their names that all share are left out."""
     table = pd.DataFrame(places, columns=PLACE)
     differing = [column for column in PLACE if table[column].nunique() > 1] or PLACE
-    return [" · ".join(style.name(part, 24) for part in row) for row in table[differing].to_numpy()]
+    return [" · ".join(one_line(part, 24) for part in row) for row in table[differing].to_numpy()]
 
 
 def _agreement(axes: Axes, agreed: pd.DataFrame) -> None:
@@ -117,10 +118,8 @@ def _agreement(axes: Axes, agreed: pd.DataFrame) -> None:
     several = agreed[["model", "target"]].drop_duplicates().shape[0] > 1
     names = []
     for (model, target, first, second), _ in shown:
-        pair = f"{style.name(first, 20)} – {style.name(second, 20)}"
-        names.append(
-            f"{pair}\n{style.name(model, 18)}, {style.name(target, 18)}" if several else pair
-        )
+        pair = f"{one_line(first, 20)} – {one_line(second, 20)}"
+        names.append(f"{pair}\n{one_line(model, 18)}, {one_line(target, 18)}" if several else pair)
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(min(0.0, float(agreed[[c for c, *_ in _LOOKS]].min().min())) - 0.05, 1.05)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..labels import one_line
 from . import style
 from .rows import Nulls, Tables, n_regions, place_rows, strongest, with_variant
 
@@ -35,7 +36,7 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
             _bars(axes, [one[kind][statistic].dropna() for one in by_row], kind, height)
         _concepts(axes, rows, statistic)
     several = every["variant"].nunique() > 1
-    names = [style.name(r.label, 30) + with_variant(r, several) for r in rows.itertuples()]
+    names = [one_line(r.label, 30) + with_variant(r, several) for r in rows.itertuples()]
     left.set_yticks(range(len(rows)), names)
     left.set_ylim(len(rows) - 0.4, -0.6)
     left.axvline(0.5, color="0.25", lw=0.6, ls=(0, (2, 2)), zorder=0)

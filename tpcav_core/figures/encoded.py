@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..labels import one_line
 from . import style
 from .labels import name_points
 from .rows import Nulls, Tables, n_regions, place_rows, strongest, with_variant
@@ -80,6 +81,6 @@ def _name(figure: Figure, axes: Axes, rows: pd.DataFrame, *, several: bool) -> N
         figure,
         axes,
         chosen[["auroc", "effect"]].to_numpy(float),
-        [style.name(row.label, 24) + with_variant(row, several) for row in chosen.itertuples()],
+        [one_line(row.label, 24) + with_variant(row, several) for row in chosen.itertuples()],
         rows[["auroc", "effect"]].to_numpy(float),
     )

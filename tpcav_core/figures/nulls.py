@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..labels import one_line
 from . import style
 from .rows import Nulls, Tables, place_rows, variants
 
@@ -35,7 +36,7 @@ def draw(tables: Tables, place: tuple[str, str, str]) -> Figure:
             _panel(axes, own, nulls, variant, statistic)
             if number == len(shown) - 1:
                 axes.set_xlabel(words)
-        heading = f"variant {style.name(variant)}: " if len(shown) > 1 else ""
+        heading = f"variant {one_line(variant, 32)}: " if len(shown) > 1 else ""
         pair[0].set_title(heading + _counts(own, nulls, variant), size=6)
     total = rows["variant"].nunique()
     more = f": {style.counted(total, 'variant', len(shown))}" if total > len(shown) else ""

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
+from ..labels import one_line
 from . import style
 from .labels import name_points
 from .rows import Tables, at_place
@@ -67,7 +68,7 @@ def _curve(axes: Axes, points: pd.DataFrame, row: Any) -> None:
     axes.axhline(0.5, color="0.25", lw=0.5, ls=(0, (2, 2)))
     axes.set_ylim(0, 1.02)
     axes.set_xticks(_ticks(points["copies"].to_numpy(float)))
-    axes.set_title(f"{style.name(row.label, 18)}\narea {row.f1_auc:.2f}", size=6)
+    axes.set_title(f"{one_line(row.label, 18)}\narea {row.f1_auc:.2f}", size=6)
 
 
 def _ticks(copies: np.ndarray) -> np.ndarray:
@@ -101,6 +102,6 @@ def _regression(figure: Figure, axes: Axes, areas: pd.DataFrame) -> None:
         figure,
         axes,
         far[["information_content_gc", "f1_auc"]].to_numpy(float),
-        [style.name(label, 20) for label in far["label"]],
+        [one_line(label, 20) for label in far["label"]],
         np.column_stack([x, y]),
     )

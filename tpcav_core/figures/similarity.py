@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from ..clustering import average_linkage, shown_rows
+from ..labels import one_line
 from . import style
 from .rows import Tables, with_variant
 
@@ -67,7 +68,7 @@ def _names(similarity: pd.DataFrame, rows: np.ndarray, verdicts: pd.DataFrame) -
     labels = dict(zip(verdicts["concept"], verdicts["label"], strict=True))
     several = bool(similarity["concept"].duplicated().any())
     return [
-        style.name(labels[row.concept], 24) + with_variant(row, several)
+        one_line(labels[row.concept], 24) + with_variant(row, several)
         for row in similarity.iloc[rows].itertuples()
     ]
 

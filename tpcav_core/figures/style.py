@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .. import files
+from ..labels import one_line
 from .names import FORMATS
 
 log = logging.getLogger("tpcav_core")
@@ -69,15 +70,9 @@ def save(figure: Figure, stem: Path, title: str) -> None:
             figure.savefig(temporary, format=ending, metadata=metadata)
 
 
-def name(text: object, most: int = 32) -> str:
-    """Return a name as it is drawn: on one line, without control characters, not too long."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
-
-
 def place_title(*parts: object) -> str:
     """Return model, layer and target as a heading."""
-    return " · ".join(name(part, 40) for part in parts)
+    return " · ".join(one_line(part, 40) for part in parts)
 
 
 def counted(n: int, what: str, shown: int | None = None) -> str:

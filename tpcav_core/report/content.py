@@ -94,7 +94,7 @@ def report_content(inputs: ReportInputs) -> dict[str, Any]:
         "sites": site_content(inputs.sites, numbers),
         "variance": variance_content(inputs.variance),
         "correlations": correlation_words(tables.get("attributions")),
-        "alpha": rounded(float((inputs.config.get("statistics") or {}).get("alpha", 0.05))),
+        "alpha": rounded(words.alpha(inputs.config)),
         "seed": inputs.config.get("seed"),
         "configuration": inputs.configuration,
         "versions": inputs.versions,

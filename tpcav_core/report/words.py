@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from ..labels import one_line
 from ..significance import fewest_callable
 from ..table_columns import LAYER, PLACE
+from ..verdicts import Rules
 
 Tables = Mapping[str, pd.DataFrame]
 #: concepts that a sentence names
@@ -115,7 +117,7 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
         return f"{start}, and for {place['target']} none is seen to be used. {why}".strip()
     up, down = (int((called["direction"] == sign).sum()) for sign in "+-")
     named = ", ".join(
-        f"{_short(label)} ({effect:+.3g})"
+        f"{one_line(label, 40)} ({effect:+.3g})"
         for label, effect in zip(called["label"][:NAMED], called["effect"][:NAMED], strict=True)
     )
     more = f" and {len(called) - NAMED} more" if len(called) > NAMED else ""
@@ -132,10 +134,16 @@ def _why_nothing(rows: pd.DataFrame) -> str:
     if pd.isna(smallest):
         return ""
     largest = rows.loc[rows["effect"].abs().idxmax()]
+    label = one_line(largest["label"], 40)
     return (
-        f"The largest effect is that of {_short(largest['label'])} ({largest['effect']:+.3g}), the"
+        f"The largest effect is that of {label} ({largest['effect']:+.3g}), the"
         f" smallest q-value of an effect {smallest:.2g}."
     )
+
+
+def alpha(config: Mapping[str, Any]) -> float:
+    """Return the largest q-value that is called, by the configuration or its default."""
+    return float((config.get("statistics") or {}).get("alpha", Rules().alpha))
 
 
 def sure(config: Mapping[str, Any], tables: Tables) -> list[list[str]]:
@@ -143,7 +151,7 @@ def sure(config: Mapping[str, Any], tables: Tables) -> list[list[str]]:
     found = [
         ["Split", _split(config.get("split") or {})],
         ["Replicates", _replicates(tables)],
-        ["Resolution", _resolution(tables, (config.get("statistics") or {}).get("alpha", 0.05))],
+        ["Resolution", _resolution(tables, alpha(config))],
         ["Published score", _saturation(tables)],
         ["Sanity checks", _sanity(tables)],
     ]
@@ -233,11 +241,6 @@ def verdicts_in_words(verdicts: pd.DataFrame) -> list[str]:
         verdict(rows, dict(zip(PLACE, map(str, place), strict=True)))
         for place, rows in verdicts.groupby(PLACE, sort=False)
     ]
-
-
-def _short(label: object, most: int = 40) -> str:
-    text = str(label)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _listed(names: Any) -> str:
