@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -135,6 +136,46 @@ def test_editing_a_module_changes_the_steps_that_run_it(digested, monkeypatch, f
     provenance.code_digest.cache_clear()
     assert run <= changed
     assert not not_run & changed
+
+
+def parsed_imports(path):
+    """What Python's own parser finds: folder or module, and names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            found |= {base, *(base / alias.name for alias in node.names)}
+    files = {file for module in found for file in (module.with_suffix(".py"),) if file.is_file()}
+    package = provenance._PACKAGE
+    inits = {module / "__init__.py" for module in found if module.is_dir()}
+    return (files | inits) - {package / "__init__.py", package / "commands" / "__init__.py"}
+
+
+def test_imports_are_those_that_python_finds():
+    files = list(Path(provenance.__file__).parent.rglob("*.py"))
+    assert len(files) > 150
+    for path in files:
+        assert set(provenance._imports(path)) == parsed_imports(path), path
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "from .scores import (\n    a,  # of one (or two)\n    b as basis,\n)",
+        "from . import (\n    names,\n    scores,\n)",
+        "from .\\\n  scores import a",
+        "from.scores import a",
+        "from . import scores as files",
+        "if True: from . import scores; x = 1",
+        "try:\n    from ..tpcav_core.scores import a\nexcept ImportError: pass",
+        "\tfrom\t.scores\timport\ta",
+    ],
+)
+def test_an_import_may_be_written_in_any_way(package, written):
+    path = package / "made.py"
+    path.write_text(written if not written.startswith("\t") else f"if True:\n{written}")
+    expected = {package / "scores.py"} | ({package / "names.py"} if "names" in written else set())
+    assert set(provenance._imports(path)) == expected == parsed_imports(path)
 
 
 def test_what_nobody_imports_changes_no_step(package):
