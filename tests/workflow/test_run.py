@@ -444,8 +444,26 @@ def test_lint_is_clean(study):
     assert result.returncode == 0, result.stdout
 
 
+IMPORTS = """
+module tpcav:
+    snakefile:
+        "{snakefile}"
+    config:
+        {{**config, "results": "paper/tpcav"}}
+
+
+use rule * from tpcav as tpcav_*
+
+
+rule paper:
+    default_target: True
+    input:
+        rules.tpcav_all.input,
+"""
+
+
 @pytest.mark.slow(minutes=True)
-def test_demo_finds_the_known_truth(tmp_path):
+def test_demo_as_a_module_of_another_workflow_finds_the_known_truth(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     demo = Study(tmp_path)
     shutil.copy(tmp_path / "config/config.yaml", tmp_path / "config.yaml")
@@ -460,10 +478,14 @@ def test_demo_finds_the_known_truth(tmp_path):
         config.update(figures=False, sites={"regions": 0})
 
     demo.configure(fewer)
-    result = demo.snakemake()
+    (tmp_path / "Snakefile").write_text(IMPORTS.format(snakefile=ROOT / "Snakefile"))
+    result = demo.snakemake(snakefile=tmp_path / "Snakefile")
     assert result.returncode == 0, result.stdout
+    rules = re.findall(r"^(?:local)?rule (\w+):", result.stdout, re.MULTILINE)
+    assert {rule for rule in rules if not rule.startswith("tpcav_")} == {"paper"}
+    assert not (tmp_path / "results").exists()
     truth = pd.read_csv(tmp_path / "resources/demo/truth.tsv", sep="\t").set_index("motif")
-    scores = pd.read_csv(tmp_path / "results/summary/scores.tsv", sep="\t")
+    scores = pd.read_csv(tmp_path / "paper/tpcav/summary/scores.tsv", sep="\t")
     strongest = scores[(scores["layer"] == "conv_2") & (scores["variant"] == 8)]
     effect = strongest.set_index("concept")["effect"]
     used = truth["role"] != "decoy"
@@ -472,7 +494,7 @@ def test_demo_finds_the_known_truth(tmp_path):
     sign = truth.loc[used, "strength"].apply(lambda value: 1 if value > 0 else -1)
     assert (effect[used[used].index].apply(lambda value: 1 if value > 0 else -1) == sign).all()
     # at either number of copies, these are called and no decoy is
-    verdicts = pd.read_csv(tmp_path / "results/summary/verdicts.tsv", sep="\t")
+    verdicts = pd.read_csv(tmp_path / "paper/tpcav/summary/verdicts.tsv", sep="\t")
     assert len(verdicts) == 2 * len(truth)
     assert set(verdicts["null"]) == {"permuted"}
     assert (verdicts["used"] == verdicts["concept"].map(used)).all()
