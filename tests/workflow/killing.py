@@ -2,7 +2,8 @@
 
 ``python -m tests.workflow.killing --moments 20`` does it on a part of the small study of the tests,
 with ``--demo`` on the embedded demo. A moment is drawn anew for each run: some seconds after some
-number of jobs have ended. ``kill -9`` goes to every process of the run at once.
+number of jobs have ended. ``kill -9`` goes to every process of the run at once. With ``--one-run``
+a single run is killed at all moments, one after the other, and then goes on to its end.
 """
 
 from __future__ import annotations
@@ -134,15 +135,7 @@ def kill_and_resume(study: Study, jobs: int, seconds: float, *targets: str) -> O
     printed = kill_after(study, jobs, seconds, *targets)
     done = finished_outputs(printed)
     before, half = files(study), parts(study)
-    locked = study.snakemake(*targets)
-    refusal = next(
-        (line for line in locked.stdout.splitlines() if "cannot be locked" in line), "none"
-    )
-    if refusal != "none":
-        assert "--unlock" in locked.stdout
-        unlocked = study.snakemake("--unlock")
-        assert unlocked.returncode == 0, unlocked.stdout
-        assert files(study) == before
+    refusal = unlock(study, *targets)
     plan = study.snakemake("--dry-run", *targets)
     assert plan.returncode == 0, plan.stdout
     again = study.snakemake(*targets)
@@ -156,10 +149,55 @@ def kill_and_resume(study: Study, jobs: int, seconds: float, *targets: str) -> O
     return Outcome((jobs, seconds), len(done), left, repeated, (half, parts(study)), refusal)
 
 
+def unlock(study: Study, *targets: str) -> str:
+    """Start a run that was killed again: it is refused; unlock it, which changes no file.
+
+    Returns:
+        what Snakemake says of the lock; ``none`` where there was none.
+    """
+    before = files(study)
+    locked = study.snakemake(*targets)
+    lines = [line for line in locked.stdout.splitlines() if "cannot be locked" in line]
+    if not lines:
+        return "none"
+    assert "--unlock" in locked.stdout
+    unlocked = study.snakemake("--unlock")
+    assert unlocked.returncode == 0, unlocked.stdout
+    assert files(study) == before
+    return lines[0]
+
+
+def kill_again_and_again(study: Study, moments: int, total: int, rng: np.random.Generator) -> None:
+    """Kill one run of ``total`` jobs again and again, and let it go on to its end.
+
+    After each kill, files of jobs that had ended before it are those they were.
+    """
+    kept: dict[str, tuple[int, int]] = {}
+    done: set[str] = set()
+    for number in range(moments):
+        # after one job at the least, when the folder is locked; all together before the last
+        jobs = int(rng.integers(1, 2 * total // (moments + 1)))
+        printed = kill_after(study, jobs, float(rng.uniform(0, 3)))
+        found = files(study)
+        assert all(found[name] == kept[name] for name in kept.keys() & found.keys())
+        done |= finished_outputs(printed)
+        kept = {name: found[name] for name in done & found.keys()}
+        half, ended = parts(study), printed.count(ENDED)
+        print(
+            f"{number + 1:3} killed after {ended} more jobs, {half} half-written: {unlock(study)}"
+        )
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout
+    found = files(study)
+    assert all(found[name] == kept[name] for name in kept.keys() & found.keys())
+    assert not parts(study)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--demo", action="store_true", help="the embedded demo")
+    parser.add_argument("--one-run", action="store_true", help="kill one run at all moments")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
@@ -175,6 +213,11 @@ def main() -> None:
         assert result.returncode == 0, result.stdout
         total = result.stdout.count(ENDED)
         print(f"undisturbed: {total} jobs", flush=True)
+        if arguments.one_run:
+            kill_again_and_again(pristine, arguments.moments, total, rng)
+            assert tables(pristine) == tables(whole)
+            print("the same tables")
+            return
         for number in range(arguments.moments):
             place = Path(folder) / "killed"
             study = Study(Path(shutil.copytree(pristine.folder, place)))
