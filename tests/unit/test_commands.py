@@ -4,6 +4,8 @@ import argparse
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -775,6 +777,17 @@ def test_show_prints_each_concept_once_largest_effect_first(done, capsys):
     assert [words[0] for words in found] == largest["label"].tolist()[:2]
     assert [words[1] for words in found] == largest["variant"].tolist()[:2]
     assert "… and 1 more" in out
+
+
+def test_show_ends_quietly_when_nobody_reads_on(done):
+    command = [sys.executable, "-m", "tpcav_core", "show", str(done.folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as shown:
+        assert shown.stdout is not None
+        assert shown.stderr is not None
+        shown.stdout.close()
+        assert shown.stderr.read() == b""
+    assert shown.returncode == 1
 
 
 def test_show_without_results_says_so(tmp_path, capsys):
