@@ -175,8 +175,8 @@ def kill_again_and_again(study: Study, moments: int, total: int, rng: np.random.
     kept: dict[str, tuple[int, int]] = {}
     done: set[str] = set()
     for number in range(moments):
-        # after one job at the least, when the folder is locked; all together before the last
-        jobs = int(rng.integers(1, 2 * total // (moments + 1)))
+        # after one job at the least, when the folder is locked; half the jobs are left for the seconds
+        jobs = int(rng.integers(1, max(2, total // moments)))
         printed = kill_after(study, jobs, float(rng.uniform(0, 3)))
         found = files(study)
         assert all(found[name] == kept[name] for name in kept.keys() & found.keys())

@@ -45,16 +45,30 @@ function hover(row) {
   return lines.join("<br>");
 }
 
-// the first rows whose labels are not above each other
-function apart(rows, x, y, most) {
-  const good = rows.filter((row) => isNumber(row[x]) && isNumber(row[y])), kept = [];
-  const range = (key) => Math.max(...good.map((row) => row[key])) - Math.min(...good.map((row) => row[key])) || 1;
-  const [width, height] = good.length ? [0.22 * range(x), 0.04 * range(y)] : [1, 1];
-  for (const row of good) {
-    if (kept.length >= most) break;
-    if (kept.every((other) => Math.abs(other[x] - row[x]) > width || Math.abs(other[y] - row[y]) > height)) kept.push(row);
-  }
-  return new Set(kept);
+// Which rows have a label, at which side of their point: none lies on another label or on a point.
+// `drawn` are the points that span the axes, `size` is that of the letters in pixels.
+function labelled(host, rows, [x, y], drawn, most, size, length) {
+  const inside = (key, pixels) => {
+    let low = Infinity, high = -Infinity;
+    for (const value of drawn[key]) if (isNumber(value)) { low = Math.min(low, value); high = Math.max(high, value); }
+    // Plotly leaves a twentieth free at each end
+    const scale = pixels / (1.1 * (high - low) || 1);
+    return (value) => (value - low) * scale;
+  };
+  const width = (host.clientWidth || 900) - 76, across = inside(x, width), up = inside(y, (host.clientHeight || 420) - 98);
+  const good = rows.filter((row) => isNumber(row[x]) && isNumber(row[y]));
+  const box = (px, py, w, h) => [px - w / 2, px + w / 2, py - h / 2, py + h / 2];
+  const meet = (one, other) => one[0] < other[1] && other[0] < one[1] && one[2] < other[3] && other[2] < one[3];
+  const points = good.map((row) => box(across(row[x]), up(row[y]), 10, 10)), taken = [], found = new Map();
+  good.forEach((row, i) => {
+    if (found.size >= most) return;
+    const [px, py] = [across(row[x]), up(row[y])], w = 0.62 * size * Math.min(String(row.label).length, length) + 4, h = 1.3 * size;
+    const sides = { "middle left": box(px - 8 - w / 2, py, w, h), "middle right": box(px + 8 + w / 2, py, w, h), "top center": box(px, py + 8 + h / 2, w, h), "bottom center": box(px, py - 8 - h / 2, w, h) };
+    const order = px > width / 2 ? ["middle left", "top center", "bottom center", "middle right"] : ["middle right", "top center", "bottom center", "middle left"];
+    const side = order.find((name) => sides[name][1] < width + 10 && !taken.some((other) => meet(other, sides[name])) && !points.some((other, k) => k !== i && meet(other, sides[name])));
+    if (side) { found.set(row, side); taken.push(sides[side]); }
+  });
+  return found;
 }
 
 function drawVerdict(host, place, rows) {
@@ -63,14 +77,15 @@ function drawVerdict(host, place, rows) {
     marker: { size: 4, color: css("--null"), opacity: 0.35, symbol: kind === "random" ? "x-thin-open" : "circle" },
   }));
   const bySize = [...rows].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)), called = bySize.filter((row) => row.used || row.encoded);
-  const named = apart(called.length ? called : bySize, "auroc", "effect", phone() ? 4 : 9), many = rows.length > 150;
+  const spanned = [rows, ...Object.values(place.cloud)].reduce((all, one) => ({ auroc: all.auroc.concat(one.auroc ?? one.map((r) => r.auroc)), effect: all.effect.concat(one.effect ?? one.map((r) => r.effect)) }), { auroc: [], effect: [] });
+  const named = labelled(host, called.length ? called : bySize, ["auroc", "effect"], spanned, phone() ? 4 : 9, 11, 22), many = rows.length > 150;
   for (const group of GROUPS) {
     const own = rows.filter((row) => groupOf(row) === group && isNumber(row.auroc) && isNumber(row.effect));
     if (!own.length) continue;
     traces.push({
       type: "scatter", mode: "markers+text", name: group[0], x: own.map((r) => r.auroc), y: own.map((r) => r.effect),
       customdata: own.map((r) => r.number), hovertext: own.map(hover), hoverinfo: "text",
-      text: own.map((r) => (named.has(r) ? plain(r.label, 22) : "")), textposition: own.map((r) => (r.auroc > 0.8 ? "middle left" : "middle right")), textfont: { size: 11, color: css("--muted") },
+      text: own.map((r) => (named.has(r) ? plain(r.label, 22) : "")), textposition: own.map((r) => named.get(r) ?? "middle left"), textfont: { size: 11, color: css("--muted") },
       marker: { size: many ? 7.5 : 10, opacity: many && group === GROUPS[4] ? 0.45 : 1, color: css(group[1]), symbol: group[2], line: { width: 1.2, color: css(group[1]) } }, cliponaxis: false,
     });
   }
@@ -123,10 +138,11 @@ function drawRegression(host, rows) {
   const good = rows.filter((row) => isNumber(row.information_content_gc) && isNumber(row.f1_auc));
   if (!good.length) { plot(host, [], {}); return; }
   const x = good.map((r) => r.information_content_gc), line = good.find((row) => isNumber(row.line_slope)), ends = [Math.min(...x), Math.max(...x)];
-  const named = apart([...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), "information_content_gc", "f1_auc", phone() ? 4 : 10);
+  const spanned = { information_content_gc: x, f1_auc: good.map((r) => r.f1_auc) };
+  const named = labelled(host, [...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), ["information_content_gc", "f1_auc"], spanned, phone() ? 4 : 10, 10, 20);
   const traces = line ? [{ type: "scatter", mode: "lines", x: ends, y: ends.map((v) => line.line_intercept + line.line_slope * v), line: { color: css("--muted"), dash: "dash" }, hoverinfo: "skip" }] : [];
   traces.push({ type: "scatter", mode: "markers+text", cliponaxis: false, x, y: good.map((r) => r.f1_auc), customdata: good.map((r) => r.number),
-    text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => (r.information_content_gc > (ends[0] + ends[1]) / 2 ? "middle left" : "middle right")), textfont: { size: 10, color: css("--muted") },
+    text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => named.get(r) ?? "middle left"), textfont: { size: 10, color: css("--muted") },
     hovertext: good.map((r) => `<b>${plain(r.label, 60)}</b><br>area under F1 ${fixed(r.f1_auc)}<br>sensitivity ${signed(r.sensitivity)} (${number(r.sensitivity_low)} to ${number(r.sensitivity_high)})`), hoverinfo: "text",
     marker: { size: 9, color: good.map((r) => css(r.sensitivity > 0 ? "--up" : "--down")), symbol: good.map((r) => (r.sensitivity > 0 ? "triangle-up" : "triangle-down")) } });
   plot(host, traces, { xaxis: { title: { text: "GC-weighted information content, bits" } }, yaxis: { title: { text: "area under F1" } } }, openConcept);
