@@ -175,7 +175,7 @@ def kill_again_and_again(study: Study, moments: int, total: int, rng: np.random.
     kept: dict[str, tuple[int, int]] = {}
     done: set[str] = set()
     for number in range(moments):
-        # after one job at the least, when the folder is locked; half the jobs are left for the seconds
+        # one job at the least: the folder is locked then. Half of them are left for the seconds
         jobs = int(rng.integers(1, max(2, total // moments)))
         printed = kill_after(study, jobs, float(rng.uniform(0, 3)))
         found = files(study)

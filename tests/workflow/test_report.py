@@ -276,6 +276,43 @@ def test_no_serious_trouble_for_assistive_technology(visit):
         page.wait_for_timeout(300)
 
 
+CROWD = """() => {
+  const rows = Array.from({ length: 60 }, (_, i) => ({
+    number: i, label: `motif ${i} of a crowd`, verdict: "encoded and used, raises the output",
+    used: true, auroc: 0.9 + 0.002 * (i % 8), effect: 5 + 0.03 * i,
+  }));
+  const host = document.querySelector("#chart-verdict");
+  drawVerdict(host, { cloud: { random: { auroc: [0.4, 0.6], effect: [-1, 1] } } }, rows);
+  const boxes = (found) => [...host.querySelectorAll(found)]
+    .filter((one) => one.tagName !== "text" || one.textContent)
+    .map((one) => one.getBoundingClientRect());
+  const points = ".scatterlayer .trace:last-child .point";
+  return new Promise((resolve) => {
+    setTimeout(() => resolve([boxes(".textpoint text"), boxes(points)]), 500);
+  });
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_labels_of_a_crowd_of_points_can_be_read(visit, width):
+    labels, points = visit(width).evaluate(CROWD)
+    assert 2 <= len(labels) <= 9
+    assert len(points) == 60
+
+    def apart(one, other, slack=1.0):
+        return (
+            one["right"] < other["left"] + slack
+            or other["right"] < one["left"] + slack
+            or one["bottom"] < other["top"] + slack
+            or other["bottom"] < one["top"] + slack
+        )
+
+    for number, label in enumerate(labels):
+        assert all(apart(label, other) for other in labels[number + 1 :])
+        assert all(apart(label, point) for point in points)
+        assert 0 <= label["left"] <= label["right"] <= width
+
+
 def test_it_prints(visit, tmp_path):
     page = visit()
     page.pdf(path=tmp_path / "report.pdf")
