@@ -21,7 +21,7 @@ test-fast: .venv/ready-dev ## what runs in under two minutes
 	$(PYTEST) -m "not slow" tests
 
 coverage: .venv/ready-dev ## lines of tpcav_core that the fast tests run: 95 % at the least
-	$(PYTEST) -m "not slow" --cov tests
+	$(PYTEST) -m "not slow" --cov=tpcav_core tests
 
 check: .venv/ready-dev ## style, types, spelling, workflow lint
 	$(BIN)/ruff check .

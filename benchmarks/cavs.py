@@ -95,7 +95,7 @@ def write_inputs(
         strict=True,
     ):
         table = to_table(group, fold, activations)
-        schema = files.parquet_schema(table.schema, "activations", {})
+        schema = files.described_schema(table.schema, "activations", {})
         with (
             files.atomic(work / f"{name}.parquet") as temporary,
             pq.ParquetWriter(temporary, schema, **vectors.WRITE_OPTIONS) as writer,

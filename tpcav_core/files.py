@@ -112,7 +112,7 @@ def check(description: Mapping[str, Any] | None, kind: str, path: str | os.PathL
         )
 
 
-def parquet_schema(schema: pa.Schema, kind: str, parameters: Mapping[str, Any]) -> pa.Schema:
+def described_schema(schema: pa.Schema, kind: str, parameters: Mapping[str, Any]) -> pa.Schema:
     """Return ``schema`` with the description of the file in its metadata."""
     text = json.dumps(describe(kind, parameters), sort_keys=True)
     return schema.with_metadata({_KEY: text.encode()})
@@ -122,7 +122,7 @@ def write_parquet(
     table: pa.Table, path: str | os.PathLike[str], kind: str, parameters: Mapping[str, Any]
 ) -> None:
     """Write a whole table as a parquet file of ``kind`` (zstd), atomically."""
-    table = table.replace_schema_metadata(parquet_schema(table.schema, kind, parameters).metadata)
+    table = table.replace_schema_metadata(described_schema(table.schema, kind, parameters).metadata)
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
@@ -192,24 +192,29 @@ def write_mapped(
     batch: pa.RecordBatch, path: str | os.PathLike[str], kind: str, parameters: Mapping[str, Any]
 ) -> None:
     """Write one batch of rows as an Arrow file of ``kind``, atomically, for `open_mapped`."""
-    schema = parquet_schema(batch.schema, kind, parameters)
+    schema = described_schema(batch.schema, kind, parameters)
     with atomic(path) as temporary, pa.ipc.new_file(temporary, schema) as writer:
         writer.write_batch(batch.replace_schema_metadata(schema.metadata))
 
 
 def open_mapped(path: str | os.PathLike[str], kind: str) -> pa.RecordBatch:
-    """Return the rows of an Arrow file of ``kind``; pages are read when they are touched."""
+    """Return the rows of an Arrow file of ``kind``; pages are read when they are touched.
+
+    What could make reading leave the file is checked: places within it, and text. Values are not.
+    """
     try:
         batch = pa.ipc.open_file(pa.memory_map(os.fspath(path))).get_batch(0)
+        batch.validate(full=True)
+        text = (batch.schema.metadata or {}).get(_KEY)
+        description = json.loads(text) if text else None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the step that makes it first") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except Exception as error:  # as of torch files
         raise InputError(
             f"{path}: not a readable Arrow file ({reason(error)}); delete it and run the workflow"
             " again"
         ) from None
-    text = (batch.schema.metadata or {}).get(_KEY)
-    check(json.loads(text) if text else None, kind, path)
+    check(description, kind, path)
     return batch
 
 

@@ -269,7 +269,7 @@ def _read_plain(path: Path, plain: Path) -> Genome:
 
 
 def genome_table(genome: Genome) -> pa.RecordBatch:
-    """Return the content of a file of kind ``genome``: a row per contig.
+    """Return the content of a file of kind ``genome``: a row per contig, runs in their order.
 
     Columns ``name``, ``codes`` (a byte per base) and ``unknown`` (start and end of each run of
     code 4, one after the other). The codes of all contigs are one piece of memory.
@@ -288,7 +288,7 @@ def genome_table(genome: Genome) -> pa.RecordBatch:
 
 
 def genome_from_table(table: pa.RecordBatch) -> Genome:
-    """Return the genome of a file's content; memory-mapped codes stay memory-mapped."""
+    """Return the genome of a whole batch of a file; memory-mapped codes stay memory-mapped."""
     _, ends, codes = table.column("codes").buffers()
     ends = np.frombuffer(ends, np.int64)[: table.num_rows + 1]
     unknown = table.column("unknown")

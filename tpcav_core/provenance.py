@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 #: dots, module, names of a relative import. Parsing the package took a sixth of Snakemake's start,
-#: which on a cluster each job pays twice; words in strings that look like imports do no harm
+#: which on a cluster each job pays twice. A string that looks like an import reruns steps too often
 _RELATIVE = re.compile(r"\bfrom\s*(\.+)\s*([\w.]*)\s*\bimport\b\s*(\([^)]*\)|[^\n;]*)")
 _PASSED_OVER = re.compile(r"#[^\n]*|\\\r?\n|\bas\s+\w+")
 
@@ -50,7 +50,7 @@ def _imports(path: Path) -> tuple[Path, ...]:
     modules = []
     source = _PASSED_OVER.sub(" ", path.read_text(encoding="utf-8"))
     for dots, module, names in _RELATIVE.findall(source):
-        base = path.parents[len(dots) - 1].joinpath(*module.split("."))
+        base = path.parents[min(len(dots), len(path.parents)) - 1].joinpath(*module.split("."))
         modules += [base, *(base / name for name in re.findall(r"\w+", names))]
     files = [file for module in modules for file in (module.with_suffix(".py"),) if file.is_file()]
     packages = [module / "__init__.py" for module in modules if module.is_dir()]
@@ -58,5 +58,5 @@ def _imports(path: Path) -> tuple[Path, ...]:
         file
         for file in (*files, *packages)
         if (file.is_file() and file.parent != _PACKAGE / "commands") or file.name != "__init__.py"
-        if file != _PACKAGE / "__init__.py"
+        if file != _PACKAGE / "__init__.py" and file.is_relative_to(_PACKAGE)
     )

@@ -49,7 +49,7 @@ def write_activations(path, groups, n, d, seed):
         values = rng.normal(size=(n, d)).astype(np.float32)
         folds, gc = np.resize([-1, 0, 1, 2], n), rng.uniform(0.3, 0.6, n)
         table = to_table(group, folds, gc, values)
-        schema = files.parquet_schema(table.schema, "activations", {})
+        schema = files.described_schema(table.schema, "activations", {})
         writer = writer or pq.ParquetWriter(path, schema, **vectors.WRITE_OPTIONS)
         writer.write_table(table.cast(schema), row_group_size=vectors.rows_at_a_time(d))
     writer.close()

@@ -196,7 +196,7 @@ def test_changed_bytes_are_found_in_row_groups_and_batches(tmp_path):
 def test_changed_bytes_of_vectors_are_found(tmp_path):
     """Activations are written piece by piece, with options of their own."""
     path, table = tmp_path / "file", pa.table({"x": NUMBERS})
-    schema = files.parquet_schema(table.schema, "activations", {})
+    schema = files.described_schema(table.schema, "activations", {})
     with pq.ParquetWriter(path, schema, **vectors.WRITE_OPTIONS) as writer:
         writer.write_table(table.cast(schema))
     changed = bytearray(path.read_bytes())

@@ -13,6 +13,7 @@ from tests.unit.test_report import NASTY, PLACE, big, verdicts
 from tests.unit.test_results import Study
 from tpcav_core.commands.figures import run
 from tpcav_core.commands.result_files import write_table
+from tpcav_core.display import one_line
 from tpcav_core.errors import InputError
 from tpcav_core.figures import (
     comparison,
@@ -26,7 +27,6 @@ from tpcav_core.figures import (
     style,
 )
 from tpcav_core.figures.names import TITLES, figure_names
-from tpcav_core.labels import one_line
 from tpcav_core.verdicts import Rules
 
 WHERE = tuple(PLACE.values())
@@ -384,7 +384,7 @@ def folder(tmp_path_factory):
     made = Study().add().add_planting()
     path = tmp_path_factory.mktemp("figures")
     for name, table in made.tables(Rules()).items():
-        write_table(table, path / "summary" / name)
+        write_table(table, path / "summary" / f"{name}.tsv")
     return path
 
 

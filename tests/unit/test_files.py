@@ -187,6 +187,15 @@ def test_a_foreign_arrow_file_is_named(tmp_path):
     unusable(files.open_mapped, path, "cavs", "not written by this workflow")
 
 
+def test_an_arrow_file_without_rows_or_with_a_bad_description_is_named(tmp_path):
+    path = tmp_path / "t.arrow"
+    for about in ({}, {b"tpcav": b"{"}):
+        with pa.ipc.new_file(path, TABLE.schema.with_metadata(about)) as writer:
+            if about:
+                writer.write_table(TABLE.replace_schema_metadata(about))
+        unusable(files.open_mapped, path, "cavs", "not a readable Arrow file")
+
+
 def test_an_arrow_file_is_read_where_it_lies(tmp_path):
     path = tmp_path / "t.arrow"
     write_numbers(files.open_mapped, path, np.arange(2**17, dtype=float))

@@ -9,6 +9,7 @@ import pytest
 from Bio.bgzf import BgzfWriter
 
 from tpcav_core.commands import genome as command
+from tpcav_core.commands.data import load_genome
 from tpcav_core.errors import InputError
 from tpcav_core.files import open_mapped, write_mapped
 from tpcav_core.genome import (
@@ -209,6 +210,36 @@ def test_command_leaves_nothing_on_error(tmp_path):
     with pytest.raises(InputError):
         run_command("--fasta", tmp_path / "none.fa", "--output", tmp_path / "out" / "genome.arrow")
     assert not list(tmp_path.iterdir())
+
+
+def test_changed_bytes_are_told_or_harmless(tmp_path, genome):
+    """No byte, changed in any place, ends the process or raises anything but one line."""
+    file = tmp_path / "genome.arrow"
+    write_mapped(genome_table(genome), file, "genome", {})
+    content, refused = file.read_bytes(), []
+    for place in range(0, len(content), 2):
+        changed = bytearray(content)
+        changed[place] ^= 0x81
+        # a file of its own: the last one may be mapped yet
+        path = tmp_path / f"{place}.arrow"
+        path.write_bytes(changed)
+        try:
+            load_genome(str(path))
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all("delete it and run the workflow again" in message for message in refused)
+
+
+@pytest.mark.parametrize("lengths", [[0, 5], [5, 0], [0, 5, 0, 0, 4], [0]])
+def test_contigs_without_bases_are_kept(tmp_path, lengths):
+    codes = np.random.default_rng(1).integers(0, 5, sum(lengths)).astype(np.uint8)
+    genome = assemble([f"c{i}" for i in range(len(lengths))], lengths, codes)
+    write_mapped(genome_table(genome), tmp_path / "g.arrow", "genome", {})
+    loaded = load_genome(str(tmp_path / "g.arrow"))
+    assert loaded.names == genome.names
+    for name in ("lengths", "offsets", "codes", "unknown"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(genome, name))
 
 
 BAD = {

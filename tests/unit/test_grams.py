@@ -95,7 +95,7 @@ def write_activations(path, parts, group_rows):
         folds = np.zeros(len(values), np.int16)
         gc = np.full(len(values), 0.4)
         table = activations.to_table(vectors.Group("random", name), folds, gc, values)
-        schema = files.parquet_schema(table.schema, "activations", {})
+        schema = files.described_schema(table.schema, "activations", {})
         writer = writer or pq.ParquetWriter(path, schema, **vectors.WRITE_OPTIONS)
         writer.write_table(pa.table(table.columns, schema=schema), row_group_size=group_rows)
     writer.close()

@@ -97,7 +97,7 @@ class Layer:
             y = y.astype(np.float32)
             self.held[group] = Examples(self.scaling.apply(y), folds), gc
             table = to_table(group, folds, gc, y)
-            schema = files.parquet_schema(table.schema, "activations", {})
+            schema = files.described_schema(table.schema, "activations", {})
             writer = writer or pq.ParquetWriter(self.path(name), schema, **vectors.WRITE_OPTIONS)
             writer.write_table(table.cast(schema))
         writer.close()

@@ -161,7 +161,7 @@ class Step:
     def write(self, chosen, name="recipes.parquet"):
         """Write recipes as the workflow does, a row group for each variant."""
         path = self.folder / name
-        schema = files.parquet_schema(concepts.SCHEMA, "recipes", {})
+        schema = files.described_schema(concepts.SCHEMA, "recipes", {})
         with pq.ParquetWriter(path, schema) as writer:
             for concept in chosen:
                 for variant, recipe in concept.recipes(self.setting):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,11 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _configure_logging(step, parsed.log)
         module.run(parsed)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # whoever reads what is printed has had enough (`| head`); Python would try once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except InputError as error:
         log.error("error: %s", " ".join(str(error).split()))
         return 2

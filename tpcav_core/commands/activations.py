@@ -80,7 +80,7 @@ class _Writer:
 
     def write(self, table: pa.Table) -> None:
         if self.file is None:
-            self.schema = files.parquet_schema(table.schema, "activations", self.parameters)
+            self.schema = files.described_schema(table.schema, "activations", self.parameters)
             self.file = pq.ParquetWriter(self.path, self.schema, **vectors.WRITE_OPTIONS)
         rows = vectors.rows_at_a_time(table["activation"].type.byte_width // 4)
         self.file.write_table(table.cast(self.schema), row_group_size=rows)

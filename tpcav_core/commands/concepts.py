@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         "lost": setting.sampling.lost,
         "availability": available,
     }
-    schema = files.parquet_schema(concepts.SCHEMA, "recipes", parameters)
+    schema = files.described_schema(concepts.SCHEMA, "recipes", parameters)
     with (
         files.atomic(arguments.output) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,

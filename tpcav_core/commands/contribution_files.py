@@ -41,7 +41,6 @@ def run(arguments: argparse.Namespace) -> None:
         result.completeness_error,
         found,
     )
-    # with its suffix: without, what follows the dot between target and set would be taken for one
     write_table(table, arguments.sites)
     with files.atomic(arguments.bed) as temporary:
         temporary.write_text(sites.sites_bed(regions, genome, found))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError, reason
+
 if TYPE_CHECKING:
     from ..genome import Genome
     from ..tracks import Tracks
@@ -29,4 +31,9 @@ def load_genome(path: str) -> Genome:
     from .. import files
     from ..genome import genome_from_table
 
-    return genome_from_table(files.open_mapped(path, "genome"))
+    try:
+        return genome_from_table(files.open_mapped(path, "genome"))
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a readable genome ({reason(error)}); delete it and run the workflow again"
+        ) from None

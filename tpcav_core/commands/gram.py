@@ -48,7 +48,7 @@ def _write(tables: list[pa.Table], path: str) -> None:
     """Write a row group per replicate, so that one can be read alone."""
     # rows of different replicates differ in length; a file has one type of column
     width = max(len(table) for table in tables)
-    schema = files.parquet_schema(
+    schema = files.described_schema(
         pa.schema([*_NAMES, ("gram", pa.list_(pa.float64()))]), "gram", {}
     )
     with (

@@ -19,7 +19,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
     Args:
         table: what is written.
-        path: one of the two files; the other goes beside it.
+        path: one of the two files; the other goes beside it. What follows its last dot is replaced.
     """
     text, binary = (Path(path).with_suffix(ending) for ending in (".tsv", ".parquet"))
     with files.atomic(text) as temporary:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from ..display import one_line
 from ..errors import InputError
-from ..labels import one_line
 from ..table_columns import PLACE
 
 _LONGEST_LABEL = 32
@@ -22,13 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.results) / "summary"
-    sys.stdout.write(render(_read(folder / "verdicts.tsv"), arguments.top))
+    text = render(_read(folder / "verdicts.tsv"), arguments.top)
     if (folder / "sanity.tsv").is_file():
-        sys.stdout.write(f"\n{sanity(_read(folder / 'sanity.tsv'))}\n")
-    sys.stdout.write(f"\ntables: {folder}/*.tsv (and .parquet)\n")
+        text += f"\n{sanity(_read(folder / 'sanity.tsv'))}\n"
+    text += f"\ntables: {folder}/*.tsv (and .parquet)\n"
     report = folder.parent / "report.html"
     if report.is_file():
-        sys.stdout.write(f"report: {report}\n")
+        text += f"report: {report}\n"
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever reads it has had enough (`| head`); Python would try once more at its end
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _read(path: Path) -> pd.DataFrame:

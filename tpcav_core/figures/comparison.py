@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..labels import one_line
+from ..display import one_line
 from ..table_columns import PLACE
 from . import style
 from .rows import Tables, place_rows, strongest

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..labels import one_line
+from ..display import one_line
 from . import style
 from .rows import Nulls, Tables, n_regions, place_rows, strongest, with_variant
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..labels import one_line
+from ..display import one_line
 from . import style
 from .labels import name_points
 from .rows import Nulls, Tables, n_regions, place_rows, strongest, with_variant

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..labels import one_line
+from ..display import one_line
 from . import style
 from .rows import Nulls, Tables, place_rows, variants
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-from ..labels import one_line
+from ..display import one_line
 from . import style
 from .labels import name_points
 from .rows import Tables, at_place

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from ..clustering import average_linkage, shown_rows
-from ..labels import one_line
+from ..display import one_line
 from . import style
 from .rows import Tables, with_variant
 

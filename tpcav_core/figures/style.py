@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .. import files
-from ..labels import one_line
+from ..display import one_line
 from .names import FORMATS
 
 log = logging.getLogger("tpcav_core")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..labels import one_line
+from ..display import one_line
 from ..significance import fewest_callable
 from ..table_columns import LAYER, PLACE
 from ..verdicts import Rules

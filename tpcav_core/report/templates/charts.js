@@ -45,29 +45,31 @@ function hover(row) {
   return lines.join("<br>");
 }
 
-// Which rows have a label, at which side of their point: none lies on another label or on a point.
-// `drawn` are the points that span the axes, `size` is that of the letters in pixels.
-function labelled(host, rows, [x, y], drawn, most, size, length) {
+// Which rows have a label, at which side of their point: none lies on another label, on a point of `all`
+// or outside the axes. `drawn` are the values that span them, `size` is that of the letters in pixels. Points
+// of nulls may lie below labels.
+function labelled(host, rows, all, [x, y], drawn, most, size, length) {
+  const width = (host.clientWidth || 900) - 76, height = (host.clientHeight || 420) - 98;
   const inside = (key, pixels) => {
     let low = Infinity, high = -Infinity;
     for (const value of drawn[key]) if (isNumber(value)) { low = Math.min(low, value); high = Math.max(high, value); }
-    // Plotly leaves a twentieth free at each end
+    // Plotly leaves a twentieth of the span free at each end
     const scale = pixels / (1.1 * (high - low) || 1);
-    return (value) => (value - low) * scale;
+    return (value) => (value - low) * scale + pixels / 22;
   };
-  const width = (host.clientWidth || 900) - 76, across = inside(x, width), up = inside(y, (host.clientHeight || 420) - 98);
-  const good = rows.filter((row) => isNumber(row[x]) && isNumber(row[y]));
+  const across = inside(x, width), up = inside(y, height), drawable = (row) => isNumber(row[x]) && isNumber(row[y]);
   const box = (px, py, w, h) => [px - w / 2, px + w / 2, py - h / 2, py + h / 2];
   const meet = (one, other) => one[0] < other[1] && other[0] < one[1] && one[2] < other[3] && other[2] < one[3];
-  const points = good.map((row) => box(across(row[x]), up(row[y]), 10, 10)), taken = [], found = new Map();
-  good.forEach((row, i) => {
-    if (found.size >= most) return;
-    const [px, py] = [across(row[x]), up(row[y])], w = 0.62 * size * Math.min(String(row.label).length, length) + 4, h = 1.3 * size;
+  const points = all.filter(drawable).map((row) => [row, box(across(row[x]), up(row[y]), 10, 10)]), taken = [], found = new Map();
+  for (const row of rows.filter(drawable)) {
+    if (found.size >= most) break;
+    const px = across(row[x]), py = up(row[y]), w = 0.62 * size * Math.min(String(row.label).length, length) + 4, h = 1.3 * size;
     const sides = { "middle left": box(px - 8 - w / 2, py, w, h), "middle right": box(px + 8 + w / 2, py, w, h), "top center": box(px, py + 8 + h / 2, w, h), "bottom center": box(px, py - 8 - h / 2, w, h) };
     const order = px > width / 2 ? ["middle left", "top center", "bottom center", "middle right"] : ["middle right", "top center", "bottom center", "middle left"];
-    const side = order.find((name) => sides[name][1] < width + 10 && !taken.some((other) => meet(other, sides[name])) && !points.some((other, k) => k !== i && meet(other, sides[name])));
+    const free = (one) => one[0] >= 0 && one[1] <= width && !taken.some((other) => meet(other, one)) && !points.some(([of, other]) => of !== row && meet(other, one));
+    const side = order.find((name) => free(sides[name]));
     if (side) { found.set(row, side); taken.push(sides[side]); }
-  });
+  }
   return found;
 }
 
@@ -78,7 +80,7 @@ function drawVerdict(host, place, rows) {
   }));
   const bySize = [...rows].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)), called = bySize.filter((row) => row.used || row.encoded);
   const spanned = [rows, ...Object.values(place.cloud)].reduce((all, one) => ({ auroc: all.auroc.concat(one.auroc ?? one.map((r) => r.auroc)), effect: all.effect.concat(one.effect ?? one.map((r) => r.effect)) }), { auroc: [], effect: [] });
-  const named = labelled(host, called.length ? called : bySize, ["auroc", "effect"], spanned, phone() ? 4 : 9, 11, 22), many = rows.length > 150;
+  const named = labelled(host, called.length ? called : bySize, rows, ["auroc", "effect"], spanned, phone() ? 4 : 9, 11, 22), many = rows.length > 150;
   for (const group of GROUPS) {
     const own = rows.filter((row) => groupOf(row) === group && isNumber(row.auroc) && isNumber(row.effect));
     if (!own.length) continue;
@@ -139,7 +141,7 @@ function drawRegression(host, rows) {
   if (!good.length) { plot(host, [], {}); return; }
   const x = good.map((r) => r.information_content_gc), line = good.find((row) => isNumber(row.line_slope)), ends = [Math.min(...x), Math.max(...x)];
   const spanned = { information_content_gc: x, f1_auc: good.map((r) => r.f1_auc) };
-  const named = labelled(host, [...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), ["information_content_gc", "f1_auc"], spanned, phone() ? 4 : 10, 10, 20);
+  const named = labelled(host, [...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), good, ["information_content_gc", "f1_auc"], spanned, phone() ? 4 : 10, 10, 20);
   const traces = line ? [{ type: "scatter", mode: "lines", x: ends, y: ends.map((v) => line.line_intercept + line.line_slope * v), line: { color: css("--muted"), dash: "dash" }, hoverinfo: "skip" }] : [];
   traces.push({ type: "scatter", mode: "markers+text", cliponaxis: false, x, y: good.map((r) => r.f1_auc), customdata: good.map((r) => r.number),
     text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => named.get(r) ?? "middle left"), textfont: { size: 10, color: css("--muted") },
