@@ -26,13 +26,14 @@ def same_as_local(study: Study, finished: Study, files) -> None:
     assert not list((study.folder / "out").rglob("*.part"))
 
 
-def test_from_genome_to_scores_through_failures(slurm, submit, study, finished):
-    """The profile of the checkout; every step once, one of them without enough memory at first.
+def test_from_genome_to_cavs_and_attributions_through_failures(slurm, submit, study, finished):
+    """The profile of the checkout; steps up to CAVs, one of them without enough memory at first.
 
     On the way a job is cancelled, the main process is killed and started again, and the
     controller is restarted.
     """
-    targets = ["out/second/conv_2/scores/peaks.parquet"]
+    names = ("cavs/mixed.parquet", "basis/components.pt", "attributions/peaks.pt")
+    targets = [f"out/second/conv_2/{name}" for name in names]
     # the first attempt is killed: Snakemake alone needs more
     little = ("--set-resources", "preflight:mem_mb=150 if attempt == 1 else 4000")
     options = ("--workflow-profile", "slurm", *little)
@@ -66,11 +67,7 @@ def test_from_genome_to_scores_through_failures(slurm, submit, study, finished):
     slurm.start_controller()
     second.succeeds()
 
-    same_as_local(
-        study,
-        finished,
-        [*targets, "out/second/conv_2/cavs/mixed.parquet"],
-    )
+    same_as_local(study, finished, targets)
     jobs = slurm.jobs()
     assert {job.state for job in jobs if job.of("sample")} == {"CANCELLED", "COMPLETED"}
     assert len([job for job in jobs if job.of("genome")]) == 1

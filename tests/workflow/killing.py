@@ -18,11 +18,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .conftest import ROOT, Study, _make_study
+from .conftest import ROOT, Study, _make_study, lean
 
 #: what Snakemake prints when a job has ended
 ENDED = "Finished jobid: "
@@ -124,12 +123,6 @@ def make_demo(folder: Path) -> Study:
     shutil.copytree(ROOT / "config", folder / "config")
     shutil.copy(folder / "config/config.yaml", folder / "config.yaml")
     return Study(folder)
-
-
-def lean(config: dict[str, Any]) -> None:
-    """Leave one model, layer, set and target: every rule still has a job."""
-    del config["models"]["second"], config["concepts"]["boxes"], config["targets"]["anywhere"]
-    config["models"]["small"]["layers"] = ["conv_2"]
 
 
 def kill_and_resume(study: Study, jobs: int, seconds: float, *targets: str) -> Outcome:

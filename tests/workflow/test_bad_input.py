@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+from .conftest import lean
+
 pytestmark = pytest.mark.slow
 
 MEME = "MEME version 4\n\nALPHABET= ACGT\n\n"
@@ -221,5 +223,6 @@ def test_unusable_input_is_one_line_when_the_configuration_is_read(study, name):
 
 @pytest.mark.parametrize("name", ["no FASTA", "unknown key", *sorted(FOUND_BY_JOBS)])
 def test_unusable_input_is_one_line_before_any_work(study, name):
+    study.configure(lean)
     written = study.refused(spoilt(study, name))
     assert not [path for path in written if "activations" in path.parts or "basis" in path.parts]
