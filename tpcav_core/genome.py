@@ -269,19 +269,15 @@ def _read_plain(path: Path, plain: Path) -> Genome:
 
 
 def genome_table(genome: Genome) -> pa.RecordBatch:
-    """Return the content of a file of kind ``genome``: a row per contig, runs in their order.
+    """Return the content of a file of kind ``genome``, a row per contig.
 
-    Columns ``name``, ``codes`` (a byte per base) and ``unknown`` (start and end of each run of
-    code 4, one after the other). The codes of all contigs are one piece of memory.
+    Columns ``name``, ``codes`` (a byte per base), ``unknown`` (start, end, start … of its runs).
     """
     import pyarrow as pa
 
     ends = np.append(genome.offsets, len(genome.codes))
-    codes = pa.Array.from_buffers(
-        pa.large_binary(),
-        len(genome.names),
-        [None, pa.py_buffer(ends), pa.py_buffer(genome.codes)],
-    )
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(genome.codes)]
+    codes = pa.Array.from_buffers(pa.large_binary(), len(genome.names), buffers)
     runs = np.searchsorted(genome.unknown[:, 0], np.arange(len(genome.names) + 1))
     unknown = pa.LargeListArray.from_arrays(2 * runs, genome.unknown[:, 1:].ravel())
     return pa.record_batch({"name": list(genome.names), "codes": codes, "unknown": unknown})
