@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -1043,3 +1045,29 @@ def test_options_that_are_missing_are_named(capsys):
         main(["scaling"])
     assert caught.value.code == 2
     assert "--sample" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("at_work", [False, True])
+def test_garbage_is_not_collected_while_a_step_is_imported_and_is_afterwards(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool, at_work: bool
+) -> None:
+    seen = []
+
+    def import_module(name: str) -> SimpleNamespace:
+        seen.append((name, gc.isenabled()))
+        if fails:
+            raise ImportError(name)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(commands.importlib, "import_module", import_module)
+    before = gc.isenabled()
+    (gc.enable if at_work else gc.disable)()
+    try:
+        with pytest.raises(ImportError) if fails else nullcontext():
+            commands._load("scores")
+        after = gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert seen == [("tpcav_core.commands.scores", False)]
+    assert after is at_work
