@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 COLUMNS = [
     "model",
@@ -40,6 +39,8 @@ def check_row(names: dict[str, str], p: np.ndarray, q: np.ndarray, alpha: float)
         many p-values independent tests have below ``alpha``; ``n_called``, q-values at most
         ``alpha``; and ``passed``: none is called, and no more p-values are small than by chance.
     """
+    from scipy.stats import binom  # takes long to import
+
     tested = np.isfinite(p)
     small = int((p[tested] <= alpha).sum())
     most = int(binom.ppf(0.99, int(tested.sum()), alpha)) if tested.any() else 0

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from .directions import consensus, unit
 
@@ -151,4 +150,6 @@ def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     x, y = x[there], y[there]
     if len(x) < _FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
+    from scipy.stats import spearmanr  # takes long to import
+
     return float(spearmanr(x, y).statistic)
