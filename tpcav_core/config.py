@@ -47,7 +47,7 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     Raises:
         InputError: for the first problem, by place: unknown keys with the nearest known one.
     """
-    result: dict[str, Any] = _expanded(copy.deepcopy(dict(config)), "")
+    result: dict[str, Any] = expanded(dict(config))
     errors = sorted(
         Draft202012Validator(schema).iter_errors(result),
         key=lambda error: [str(part) for part in error.absolute_path],
@@ -101,14 +101,23 @@ def _fill(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Non
                 _fill(item, part, root)
 
 
-def _expanded(value: Any, place: str) -> Any:
+def expanded(value: Any, place: str = "") -> Any:
+    """Return what was read from YAML with environment variables replaced, and names as text.
+
+    Args:
+        value: a configuration or a part of it, not changed.
+        place: of the part in the configuration.
+
+    Raises:
+        InputError: an environment variable is not set.
+    """
     if isinstance(value, dict):
         # YAML reads a name like 1 as a number; names are text everywhere else
         return {
-            str(key): _expanded(item, f"{place}.{key}".strip(".")) for key, item in value.items()
+            str(key): expanded(item, f"{place}.{key}".strip(".")) for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_expanded(item, f"{place}.{index}") for index, item in enumerate(value)]
+        return [expanded(item, f"{place}.{index}") for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 

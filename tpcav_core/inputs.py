@@ -59,6 +59,12 @@ def example_codes(n: int, window: int, seed: int = 0) -> Codes:
     return generator(seed, "inputs", "examples").integers(0, 4, (n, window), dtype=np.uint8)
 
 
+def example_tracks(n: int, tracks: int, window: int, seed: int = 0) -> np.ndarray:
+    """Return random signal (n, tracks, window) float32 of [0, 1), to try a model on."""
+    rng = generator(seed, "inputs", "example signal")
+    return rng.random((n, tracks, window), dtype=np.float32)
+
+
 def input_adapter(name: str) -> Adapter:
     """Return the adapter that a model's ``inputs`` names.
 

@@ -14,6 +14,7 @@ import yaml
 from torch import nn
 
 from tpcav_core.attributions import Attribution, attribute
+from tpcav_core.commands import main
 from tpcav_core.config import checked
 from tpcav_core.imports import load_object
 from tpcav_core.inputs import example_codes, input_adapter
@@ -119,6 +120,23 @@ def test_the_network_of_the_guide_is_explained_completely(guide: Guide, d: int) 
             assert found.relative_error() < 1e-3
             assert found.multipliers.shape == (4, d)
             assert np.abs(found.multipliers).max() > 0
+
+
+@pytest.mark.parametrize(
+    "guide", ["your-model", "profile-models", "chromatin-tracks"], indirect=True
+)
+def test_the_layers_that_the_guide_chooses_are_listed(
+    guide: Guide, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = (name for name in guide.files if name.endswith(".yaml"))
+    content = yaml.safe_load((guide.folder / name).read_text())
+    monkeypatch.setenv("FOLDER", str(guide.folder))
+    for model, entry in content["models"].items():
+        entry |= {"weights": None, "factory": f"${{FOLDER}}/{entry['factory']}"}
+        (guide.folder / name).write_text(yaml.safe_dump(content))
+        assert main(["layers", "--configfile", name, "--name", model]) == 0
+        listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
+        assert set(entry["layers"]) <= listed
 
 
 @of("profile-models")

@@ -358,6 +358,12 @@ def test_command_with_a_wrong_window(factory: str, capsys: pytest.CaptureFixture
     assert "check `window`" in captured.err.strip().splitlines()[-1]
 
 
+def test_command_without_a_window_of_dna(factory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {"factory": factory, "weights": None, "window": None}
+    assert main(["layers", "--model", json.dumps(content)]) == 2
+    assert "has no window of it" in capsys.readouterr().err
+
+
 def test_read_model_argument_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--model: not JSON"):
         read_model_argument("{")
@@ -374,6 +380,9 @@ def test_read_model_argument_errors(tmp_path: Path) -> None:
         ("a: 3", "no models"),
         ("models: {a: {}, b: {}}", r"holds 2 models \(a, b\)"),
         ("models: {a: 3}", "models: a: model: found 3"),
+        ("models: {a: {factory: '${NO_SUCH}/a.py:b'}}", "models.a.factory: the environment var"),
+        ("models: {a: {tracks: [atc]}}\ntracks: {atac: {}}", "no track 'atc'.*did you mean 'atac'"),
+        ("models: {a: {tracks: [1]}}", "models.a.tracks: no track '1'"),
     ]:
         config.write_text(text)
         with pytest.raises(InputError, match=message) as caught:

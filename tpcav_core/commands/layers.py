@@ -8,14 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config import read_yaml
+from ..config import expanded, read_yaml
 from ..errors import InputError, suggest
-from ..inputs import example_codes, input_adapter
+from ..inputs import example_codes, example_tracks, input_adapter
 from ..layer_checks import LayerInfo, list_layers
+from ..model_folders import completed
 from ..models import ModelSpec, load_model, resolve_device
 
-#: keys of a model in a workflow configuration that are about the workflow, not the model
-WORKFLOW_KEYS = frozenset({"layers"})
+#: keys of a model in a workflow configuration that layers do not depend on
+WORKFLOW_KEYS = frozenset({"layers", "output"})
 
 
 def read_model_argument(
@@ -43,7 +44,8 @@ def read_model_argument(
         return _spec("--model", content)
     if configfile is None:
         raise InputError("no model given; give --model or --configfile")
-    models = read_yaml(configfile).get("models")
+    config = read_yaml(configfile)
+    models = config.get("models")
     if not isinstance(models, Mapping) or not models:
         raise InputError(f"{configfile}: no models; expected `models:` with a name for each")
     if name is None:
@@ -56,10 +58,7 @@ def read_model_argument(
     if name not in models:
         hint = suggest(name, map(str, models)) or f"; it has {', '.join(map(str, models))}"
         raise InputError(f"{configfile}: no model {name!r}{hint}")
-    content = models[name]
-    if isinstance(content, Mapping):
-        content = {key: value for key, value in content.items() if key not in WORKFLOW_KEYS}
-    return _spec(f"{configfile}: models: {name}", content)
+    return _spec(f"{configfile}: models: {name}", _entry(config, name))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,12 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     spec = read_model_argument(arguments.model, arguments.configfile, arguments.name)
     device = resolve_device(spec.device)
-    if spec.window is None or spec.tracks:
+    if spec.window is None:
         raise InputError(
-            "layers are listed with random DNA, but the model takes other inputs; see the preflight"
-            " table of a run, or print(model)"
+            "layers are listed with random DNA, and the model has no window of it; see the"
+            " preflight table of a run, or print(model)"
         )
-    inputs = input_adapter(spec.inputs)(example_codes(2, spec.window))
+    tracks = example_tracks(2, len(spec.tracks), spec.window) if spec.tracks else None
+    inputs = input_adapter(spec.inputs)(example_codes(2, spec.window), tracks)
     model = load_model(spec).to(device)
     layers = list_layers(model, tuple(tensor.to(device) for tensor in inputs))
     sys.stdout.write(format_layers(layers))
@@ -111,6 +111,23 @@ def _note(layer: LayerInfo) -> str:
         first = "without a tensor" if layer.shape is None else "whose first tensor is taken"
         notes.append(f"output is a {layer.output} {first}")
     return "; ".join(notes)
+
+
+def _entry(config: Mapping[str, Any], name: str) -> Any:
+    """Return a model of a configuration, which may lack all that is not about models yet."""
+    content = expanded(config["models"][name], f"models.{name}")
+    if not isinstance(content, Mapping):
+        return content
+    entry = completed({key: content[key] for key in content if key not in WORKFLOW_KEYS})
+    if isinstance(entry.get("tracks"), list):
+        known = expanded(dict(config.get("tracks") or {}), "tracks")
+        for track in map(str, entry["tracks"]):
+            if track not in known:
+                raise InputError(
+                    f"models.{name}.tracks: no track {track!r} in `tracks:`{suggest(track, known)}"
+                )
+        entry["tracks"] = {track: known[track] for track in entry["tracks"]}
+    return entry
 
 
 def _spec(source: str, content: Any) -> ModelSpec:
