@@ -62,14 +62,13 @@ def result_tables(
     planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model", "output"))
     encoded = verdicts.call_encoded(encoded, rules)
     used = verdicts.call_used(used, rules, PLACE)
-    _warn_of_few_nulls(used, scores, rules)
+    _warn_of_few_nulls(_own(used), _own(scores), rules)
     nulls = verdicts.null_summary(_own(scores), PLACE)
     concepts = summary.concept_table(_own(encoded), found.catalogue)
     scored = summary.score_table(_own(used), found.catalogue, nulls)
-    direct = summary.planting_table(_own(planted), found.catalogue)
+    direct = summary.planting_table(planted, found.catalogue)
     own_cavs = _own(found.cavs)
-    names = set(found.catalogue["concept"])
-    own_cavs = own_cavs[own_cavs["concept"].isin(names)]
+    own_cavs = own_cavs[own_cavs["concept"].isin(set(found.catalogue["concept"]))]
     tables = {
         "verdicts": summary.verdict_table(
             concepts, scored, direct, _twins(used) if sanity_checks else None

@@ -88,6 +88,7 @@ SCORE_COLUMNS = [
     "gc_change",
     "effect_of_gc",
     "effect_permuted",
+    "statistic",
 ]
 PLANTING_COLUMNS = [
     "model",
@@ -158,4 +159,5 @@ VERDICT_COLUMNS = [
     "effect_permuted",
     "saturated",
     "called_with_permuted_weights",
+    "statistic",
 ]

@@ -150,7 +150,7 @@ def call_encoded(concepts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
 
 
 def call_used(scores: pd.DataFrame, rules: Rules, families: Sequence[str]) -> pd.DataFrame:
-    """Add ``large_enough``, ``used`` (both q and size) and ``direction`` of the statistic."""
+    """Add ``large_enough``, ``used`` (both q and size) and ``direction`` of ``statistic``."""
     values = scores[rules.statistic]
     large = np.zeros(len(scores), bool)
     places = pd.Series(range(len(scores)), index=scores.index)
@@ -158,7 +158,12 @@ def call_used(scores: pd.DataFrame, rules: Rules, families: Sequence[str]) -> pd
         large[places[index]] = large_enough(values[index].to_numpy(), rules.minimum_effect)
     called = _called(scores[f"{rules.statistic}_q"], rules.alpha)
     direction = np.select([values > 0, values < 0], ["+", "-"], "0")
-    return scores.assign(large_enough=large, used=called & large, direction=direction)
+    return scores.assign(
+        large_enough=large,
+        used=called & large,
+        direction=direction,
+        statistic=rules.statistic,
+    )
 
 
 def _called(q: pd.Series, alpha: float) -> pd.Series:

@@ -781,6 +781,21 @@ def test_show_prints_each_concept_once_largest_effect_first(done, capsys):
     assert "… and 1 more" in out
 
 
+def test_show_has_what_decides_where_that_is_not_the_effect(done, tmp_path, capsys):
+    path = tmp_path / "summary/verdicts.tsv"
+    path.parent.mkdir()
+    verdicts = tsv(done.path("summary/verdicts.tsv"))
+    assert set(verdicts["statistic"]) == {"effect"}
+    verdicts.assign(statistic="derivative").to_csv(path, sep="\t", index=False)
+    assert main(["show", str(tmp_path)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()[2:]
+    column = head.split().index("derivative")
+    assert head.split()[column + 1] == "derivative_q"
+    sizes = [abs(float(row.split()[column])) for row in rows if len(row.split()) > column]
+    assert len(sizes) > 1
+    assert sizes == sorted(sizes, reverse=True)
+
+
 def test_show_ends_quietly_when_nobody_reads_on(done):
     command = [sys.executable, "-m", "tpcav_core", "show", str(done.folder)]
     pipe = subprocess.PIPE

@@ -196,6 +196,18 @@ def test_an_empty_result_is_said():
     assert text.endswith("There were no nulls to compare with.")
 
 
+def test_what_decides_is_what_is_said_of():
+    table = verdicts(used=False, encoded=False).assign(statistic="derivative")
+    table = table.assign(derivative=[0.1, -7.0, 0.3][: len(table)], derivative_q=0.25)
+    (text,) = words.verdicts_in_words(table)
+    assert text.endswith(
+        f"The largest derivative is that of {table['label'][1]} (-7), the smallest q-value of a"
+        " derivative 0.25."
+    )
+    (text,) = words.verdicts_in_words(table.assign(used=True, direction=["+", "-", "+"]))
+    assert f"The largest derivatives: {table['label'][1]} (-7), " in text
+
+
 def test_sanity_checks_and_nulls_in_words():
     tables = checked().tables(sanity_checks=True)
     said = dict(words.sure({}, tables))

@@ -310,7 +310,7 @@ def test_layers_that_agree_and_concepts_that_cannot_be_told_apart():
 
 def checked(effects=NONE, shuffled=0.3):
     made = Study().add().add_planting()
-    made.add(TWIN, values=effects).add_planting(TWIN, (("m1", 0.5), ("m2", 0.1)))
+    made.add(TWIN, values=effects)
     made.layers.pop((TWIN, "l"))
     return made.add_shuffled(shuffled)
 

@@ -13,7 +13,7 @@ CONTRACT = {
         "model layer target concept label variant encoded used direction verdict f1 auroc auroc_q"
         " effect effect_low effect_high effect_q derivative derivative_q planting_effect"
         " planting_effect_q effect_sign_agreement large_enough null effect_of_gc effect_permuted"
-        " saturated called_with_permuted_weights"
+        " saturated called_with_permuted_weights statistic"
     ),
     "concepts": (
         "model layer concept label source variant n_concept n_control precision recall f1"
@@ -37,7 +37,7 @@ CONTRACT = {
         " published_mean tcav_fraction null derivative_p_random derivative_p_permuted derivative_q"
         " effect_p_random effect_p_permuted effect_q log_ratio_p_random log_ratio_p_permuted"
         " log_ratio_q saturation saturated large_enough used direction gc_change effect_of_gc"
-        " effect_permuted"
+        " effect_permuted statistic"
     ),
     "planting": (
         "model output concept label variant n_backgrounds planting_effect planting_effect_low"

@@ -46,11 +46,14 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def render(verdicts: pd.DataFrame, top: int) -> str:
-    """Return one block per (model, layer, target), largest ``|effect|`` first.
+    """Return one block per (model, layer, target), largest first by what decides on use.
 
-    Each concept is shown once, at the variant of its largest effect.
+    Each concept is shown once, at the variant where that is largest.
     """
-    order = verdicts["effect"].abs().sort_values(ascending=False, kind="stable").index
+    # tables of an older run lack the column
+    known = len(verdicts) and "statistic" in verdicts
+    statistic = verdicts["statistic"].iloc[0] if known else "effect"
+    order = verdicts[statistic].abs().sort_values(ascending=False, kind="stable").index
     table = verdicts.loc[order].drop_duplicates(["model", "layer", "target", "concept"])
     untrained = table["called_with_permuted_weights"] == True  # noqa: E712  # may be NA
     mark = untrained.map({True: "*", False: ""})
@@ -65,6 +68,8 @@ def render(verdicts: pd.DataFrame, top: int) -> str:
     )
     shown = ["label", "variant", "encoded", "used", "auroc", "effect", "interval"]
     shown += ["effect_q", "planting_effect", "null"]
+    if statistic != "effect":
+        shown[4:4] = [statistic, f"{statistic}_q"]
     blocks = []
     groups = dict(iter(table.groupby(PLACE)))
     for place in verdicts[PLACE].drop_duplicates().itertuples(index=False, name=None):

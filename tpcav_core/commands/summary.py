@@ -12,7 +12,6 @@ import pandas as pd
 from .. import files, results, vectors
 from ..metrics import NAMES
 from ..table_columns import LAYER, PLACE
-from ..twins import twin_of
 from ..verdicts import Rules
 from .result_files import read_similarity, write_table
 
@@ -58,11 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         _read(arguments.scores, PLACE, read_attribution_facts),
         _read(arguments.planting, ("model",), read_planting, "output"),
         _read(arguments.methods, PLACE, read_methods),
-        {
-            (model, layer): read_similarity(path)
-            for model, layer, path in arguments.similarity
-            if twin_of(model) is None
-        },
+        {(model, layer): read_similarity(path) for model, layer, path in arguments.similarity},
     )
     tables = results.result_tables(
         found,

@@ -110,7 +110,8 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
     encoded = rows.loc[rows["encoded"].fillna(value=False).astype(bool), "concept"].nunique()
     where = f"layer {place['layer']} of {place['model']}"
     start = f"Of {_count(n, 'concept')}, {where} encodes {encoded or 'none'}"
-    order = used["effect"].abs().sort_values(ascending=False, kind="stable").index
+    statistic = _statistic(rows)
+    order = used[statistic].abs().sort_values(ascending=False, kind="stable").index
     called = used.loc[order].drop_duplicates("concept")
     if not len(called):
         why = _why_nothing(rows)
@@ -118,27 +119,35 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
     up, down = (int((called["direction"] == sign).sum()) for sign in "+-")
     named = ", ".join(
         f"{one_line(label, 40)} ({effect:+.3g})"
-        for label, effect in zip(called["label"][:NAMED], called["effect"][:NAMED], strict=True)
+        for label, effect in zip(called["label"][:NAMED], called[statistic][:NAMED], strict=True)
     )
     more = f" and {len(called) - NAMED} more" if len(called) > NAMED else ""
     return (
         f"{start}, and for {place['target']} uses {len(called)}: {up} raise and {down} lower the"
-        f" output. The largest effects: {named}{more}."
+        f" output. The largest {statistic}s: {named}{more}."
     )
 
 
 def _why_nothing(rows: pd.DataFrame) -> str:
     if "null" in rows and (rows["null"] == "none").all():
         return "There were no nulls to compare with."
-    smallest = rows["effect_q"].min()
+    statistic = _statistic(rows)
+    smallest = rows[f"{statistic}_q"].min()
     if pd.isna(smallest):
         return ""
-    largest = rows.loc[rows["effect"].abs().idxmax()]
+    largest = rows.loc[rows[statistic].abs().idxmax()]
     label = one_line(largest["label"], 40)
+    article = "an" if statistic == "effect" else "a"
     return (
-        f"The largest effect is that of {label} ({largest['effect']:+.3g}), the"
-        f" smallest q-value of an effect {smallest:.2g}."
+        f"The largest {statistic} is that of {label} ({largest[statistic]:+.3g}), the"
+        f" smallest q-value of {article} {statistic} {smallest:.2g}."
     )
+
+
+def _statistic(rows: pd.DataFrame) -> str:
+    """Return what decides on use: ``effect`` or ``derivative``."""
+    # tables of an older run lack the column
+    return str(rows["statistic"].iloc[0]) if "statistic" in rows else "effect"
 
 
 def alpha(config: Mapping[str, Any]) -> float:

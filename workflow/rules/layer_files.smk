@@ -112,13 +112,14 @@ def layer_scores(model, layer):
 
 def summary_parts():
     """What the summary step reads: (option, what the files are of, files)."""
-    for model in CONFIG["models"]:
+    for model in MODELS:
         yield "--planting", [model], planting_files(model)
     for model, layer in JOBS.places():
-        place = [model, layer]
+        place = (model, layer)
         yield "--cavs", place, layer_cavs(*place)
         yield "--nulls", place, [*random_nulls(*place), *layer_shuffled(*place)]
-        yield "--similarity", place, [similarity_file(*place)]
+        if place in OWN_PLACES:
+            yield "--similarity", place, [similarity_file(*place)]
         for target, path in zip(JOBS.explained(model), layer_scores(*place)):
             yield "--scores", [*place, target], [path]
         for target, path in zip(JOBS.explained(model), method_files(*place)):

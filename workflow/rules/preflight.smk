@@ -1,9 +1,9 @@
 # results/{model}/{layer}/preflight.tsv and results/{model}/targets/: can the model and its layers be
-# used? Found in seconds and on a CPU, before any GPU job starts.
+# used? Found in seconds and on a CPU, before activations, CAVs and attributions.
 
 
-# One check per layer and one per target, so that a new layer or target reruns no other. They run
-# before anything else can. Whatever changes a check also changes the steps after it: none of these
+# One check per layer and one per target, so that a new layer or target reruns no other. They go
+# first where anything else could run too. Whatever changes a check also changes the steps after it: none of these
 # inputs may be ancient(), since Snakemake 9 does not look for the own reasons of jobs downstream of
 # a job that has to run, and passes nothing on to them through ancient files. And none has the digest
 # of its code as a parameter: an edited message would rerun all that comes after it.
