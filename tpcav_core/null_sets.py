@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .names import null_control
 from .sources.base import Concept
 from .sources.motifs import MotifConcept
-from .sources.null_motifs import NullMotif, can_be_permuted, null_motif
+from .sources.null_motifs import NullMotif, null_motif, permutations
 
 #: permuted motifs that are made if the configuration names no number
 NULL_MOTIFS = 200
@@ -23,16 +24,27 @@ def null_motifs(concepts: Iterable[Concept], per_motif: int | None) -> list[Null
 
     Args:
         concepts: all concepts; those that plant motifs whose columns have another order get nulls.
-        per_motif: permutations of each motif; None: so many that there are `NULL_MOTIFS` in all.
+        per_motif: permutations of each motif; None: so many that each is compared with
+            `NULL_MOTIFS`, those of motifs with its control that are planted into the same windows.
+            A short motif may have fewer orders of its columns; none is taken twice.
     """
     motifs = [
         concept
         for concept in concepts
-        if isinstance(concept, MotifConcept) and can_be_permuted(concept)
+        if isinstance(concept, MotifConcept) and permutations(concept, 1)
     ]
-    if per_motif is None:
-        per_motif = -(-NULL_MOTIFS // max(1, len(motifs)))
-    return [null_motif(concept, number) for concept in motifs for number in range(per_motif)]
+    alike = Counter(map(_made, motifs))
+
+    def numbers(motif: MotifConcept) -> range:
+        wanted = -(-NULL_MOTIFS // alike[_made(motif)]) if per_motif is None else per_motif
+        return range(permutations(motif, wanted))
+
+    return [null_motif(motif, number) for motif in motifs for number in numbers(motif)]
+
+
+def _made(motif: MotifConcept) -> tuple[str, str | None]:
+    """Return what a motif has in common with the permuted motifs it is compared with."""
+    return motif.control, motif.into.file if motif.into else None
 
 
 def null_sizes(n: int, fewest: int) -> list[int]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from . import entanglement, sanity, sensitivity, summary, verdicts
+from .matched_nulls import classified
 from .significance import fewest_callable
 from .table_columns import ATTRIBUTION_COLUMNS, LAYER, PLACE
 from .twins import twin_of
@@ -54,15 +55,14 @@ def result_tables(
     """
     metrics = pd.concat([summary.concept_metrics(found.cavs), found.nulls], ignore_index=True)
     metrics, scores, planting = (
-        table.assign(kind=verdicts.kinds(table))
-        for table in (metrics, found.scores, found.planting)
+        classified(table, found.catalogue) for table in (metrics, found.scores, found.planting)
     )
     encoded = verdicts.compare(metrics, found.catalogue, ENCODED, LAYER)
     used = verdicts.compare(scores, found.catalogue, USED, PLACE)
     planted = verdicts.compare(planting, found.catalogue, PLANTED, ("model", "output"))
     encoded = verdicts.call_encoded(encoded, rules)
     used = verdicts.call_used(used, rules, PLACE)
-    _warn_of_few_nulls(_own(used), _own(scores), rules)
+    _warn_of_few_nulls(_own(used), rules)
     nulls = verdicts.null_summary(_own(scores), PLACE)
     concepts = summary.concept_table(_own(encoded), found.catalogue)
     scored = summary.score_table(_own(used), found.catalogue, nulls)
@@ -95,7 +95,7 @@ def result_tables(
 
 def _compared_methods(found: Found) -> pd.DataFrame:
     """Return ``methods.tsv``: each method against permuted motifs by the same method."""
-    rows = found.methods.assign(kind=verdicts.kinds(found.methods))
+    rows = classified(found.methods, found.catalogue)
     compared = verdicts.compare(rows, found.catalogue, METHODS, (*PLACE, "method"))
     return summary.method_table(compared, found.catalogue)
 
@@ -130,11 +130,10 @@ def _checks(
     ]
 
 
-def _warn_of_few_nulls(used: pd.DataFrame, scores: pd.DataFrame, rules: Rules) -> None:
+def _warn_of_few_nulls(used: pd.DataFrame, rules: Rules) -> None:
     """Say where nulls are too few for a tenth of concepts, or for one where none is called."""
-    counts = scores[scores["kind"] == "permuted"].groupby([*PLACE, "variant"]).size().to_dict()
     for place, group in used[used["null"] == "permuted"].groupby([*PLACE, "variant"]):
-        nulls = counts.get(place, 0)
+        nulls = int(group["n_nulls"].min())
         fewest = fewest_callable(len(group), nulls, rules.alpha)
         if fewest > (max(1, len(group) // 10) if group["used"].any() else 1):
             log.warning(

@@ -143,14 +143,21 @@ def permute_columns(motif: Motif, rng: np.random.Generator) -> Motif:
     return Motif(motif.label, tuple(_permuted(motif.label, pwm, rng) for pwm in motif.pwms))
 
 
-def can_be_permuted(motif: Motif) -> bool:
-    """Return whether `permute_columns` finds an order for each PWM."""
-    rounded = [pwm.round(_DECIMALS) for pwm in motif.pwms]
-    # three different positions have six orders, of which at most two are avoided
-    return all(
-        len({row.tobytes() for row in pwm}) > 2 or _orders(pwm) > len(_avoided(pwm))
-        for pwm in rounded
-    )
+def permutations(motif: Motif, most: int) -> int:
+    """Return how many different motifs `permute_columns` can return, or ``most`` if more."""
+    return min(most, math.prod(_permutations(pwm.round(_DECIMALS), most) for pwm in motif.pwms))
+
+
+def _permutations(rounded: np.ndarray, most: int) -> int:
+    # orders of k different positions are a part of all, and quickly counted
+    if math.factorial(len({row.tobytes() for row in rounded})) - 2 >= most:
+        return most
+    return min(most, _orders(rounded) - len(_avoided(rounded)))
+
+
+def looks(motif: Motif) -> bytes:
+    """Return bytes that are the same for motifs whose PWMs are the same, last digits aside."""
+    return b"|".join(pwm.round(_DECIMALS).tobytes() for pwm in motif.pwms)
 
 
 def _permuted(label: str, pwm: np.ndarray, rng: np.random.Generator) -> np.ndarray:

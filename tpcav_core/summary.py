@@ -8,6 +8,7 @@ import pandas as pd
 
 from .explained import output_of
 from .metrics import NAMES
+from .names import null_control
 from .table_columns import (
     CAV_COLUMNS,
     CONCEPT_COLUMNS,
@@ -77,7 +78,7 @@ def hyperparameters(classifier: str, norm: str, penalties: Iterable[float]) -> s
 
 def concept_table(concepts: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     """Return ``concepts.tsv`` from metrics compared with nulls, labels added."""
-    return _with_labels(concepts, catalogue, "control")[CONCEPT_COLUMNS]
+    return _with_labels(concepts, catalogue, "control", "into")[CONCEPT_COLUMNS]
 
 
 def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
@@ -88,9 +89,12 @@ def score_table(scores: pd.DataFrame, catalogue: pd.DataFrame, nulls: pd.DataFra
         catalogue: one row per concept.
         nulls: of `verdicts.null_summary`; says where fractions of positive regions are saturated.
     """
-    random = nulls[nulls["null"] == "random"].sort_values("size").groupby(PLACE).last()
+    keys = [*PLACE, "control"]
+    random = nulls[nulls["null"] == "random"].sort_values("size").groupby(keys).last()
     saturated = random[["saturation", "saturated"]].reset_index()
-    table = scores.merge(saturated, on=PLACE, how="left")
+    controls = catalogue.set_index("concept")["control"].map(null_control)
+    table = scores.assign(control=scores["concept"].map(controls))
+    table = table.merge(saturated, on=keys, how="left").drop(columns="control")
     return _with_labels(table, catalogue)[SCORE_COLUMNS]
 
 
@@ -151,9 +155,11 @@ def null_values(scores: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
     keys = [*LAYER, "kind", "control", "size", "null", "concept", "variant"]
     kinds = ("random", "permuted")
     chosen, own = (table[table["kind"].isin(kinds)] for table in (scores, metrics))
-    chosen = chosen.reindex(columns=["target", *keys, "effect", "derivative", "log_ratio"])
+    values = ["effect", "derivative", "log_ratio"]
+    chosen = chosen.reindex(columns=["target", *keys, *values, "into"])
     own = own.reindex(columns=[*keys, "f1", "auroc"])
-    return chosen.merge(own, on=keys, how="left")
+    table = chosen.merge(own, on=keys, how="left")
+    return table[["target", *keys, *values, "f1", "auroc", "into"]]
 
 
 def verdict(*, encoded: bool, used: bool, direction: str) -> str:
@@ -165,4 +171,5 @@ def verdict(*, encoded: bool, used: bool, direction: str) -> str:
 
 
 def _with_labels(table: pd.DataFrame, catalogue: pd.DataFrame, *others: str) -> pd.DataFrame:
-    return table.merge(catalogue[["concept", "label", "source", *others]], on="concept", how="left")
+    about = catalogue.reindex(columns=["concept", "label", "source", *others])
+    return table.merge(about, on="concept", how="left")

@@ -37,6 +37,8 @@ CONCEPT_COLUMNS = [
     *_compared("f1"),
     *_compared("auroc"),
     "encoded",
+    "into",
+    "n_nulls",
 ]
 CAV_COLUMNS = [
     "model",
@@ -89,6 +91,7 @@ SCORE_COLUMNS = [
     "effect_of_gc",
     "effect_permuted",
     "statistic",
+    "n_nulls",
 ]
 PLANTING_COLUMNS = [
     "model",

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .names import null_control, null_of
+from .matched_nulls import MADE, MatchedNulls
+from .names import null_of
 from .significance import (
     SATURATED,
     Side,
@@ -28,8 +29,6 @@ ENCODED: dict[str, Side] = {"f1": "greater", "auroc": "greater"}
 USED: dict[str, Side] = {"derivative": "both", "effect": "both", "log_ratio": "both"}
 METHODS: dict[str, Side] = {**USED, "published_mean": "both"}
 PLANTED: dict[str, Side] = {"planting_effect": "both"}
-#: whose rows they are
-KINDS = ("concept", "permuted", "random", "shuffled")
 
 
 class Rules(NamedTuple):
@@ -46,18 +45,6 @@ class Rules(NamedTuple):
     minimum_effect: float = 0.15
 
 
-def kinds(rows: pd.DataFrame) -> np.ndarray:
-    """Return whose each row is, one of `KINDS`: by the columns concept, control and null."""
-    # where no nulls of a kind were made their columns are not there
-    rows = rows.reindex(columns=["concept", "control", "null"])
-    permuted = [isinstance(name, str) and null_of(name) is not None for name in rows["concept"]]
-    return np.select(
-        [rows["control"].notna(), rows["null"].notna(), np.array(permuted, bool)],
-        ["random", "shuffled", "permuted"],
-        "concept",
-    )
-
-
 def compare(
     rows: pd.DataFrame,
     catalogue: pd.DataFrame,
@@ -68,9 +55,9 @@ def compare(
     """Compare statistics of concepts with those of their nulls.
 
     Args:
-        rows: concepts and nulls: ``kind`` (see `kinds`), the columns of ``families``, ``concept``,
-            ``variant``, ``n_concept`` and the statistics; of random nulls ``control`` and ``size``.
-        catalogue: one row per concept: concept, control.
+        rows: concepts and nulls, see `matched_nulls.classified`: the columns of ``families``,
+            ``concept``, ``variant``, ``n_concept`` and the statistics; of random nulls ``size``.
+        catalogue: one row per concept: concept, control, and maybe into.
         statistics: their names and which values are extreme.
         families: within which q-values are adjusted, beside ``variant``.
         kind: whose rows are compared: concepts, or shuffled labels as if they were.
@@ -78,70 +65,67 @@ def compare(
     Returns:
         The rows of ``kind`` with, for each statistic, ``_p_random`` and ``_p_permuted`` (NaN
         without such nulls) and ``_q``, adjusted from that of the null that decides; ``null``, which
-        one that is; and where ``effect`` is among them ``effect_permuted``, its mean over the
-        permutations of the same motif: what is left without the order of its columns.
+        one that is, and ``n_nulls``, how many; and where ``effect`` is among them
+        ``effect_permuted``, its mean over the permutations of the same motif: what is left without
+        the order of its columns.
     """
-    controls = dict(zip(catalogue["concept"], catalogue["control"], strict=True))
+    made = catalogue.set_index("concept").reindex(columns=list(MADE))
     parts = []
     for _, place in rows.groupby(list(families), sort=False):
-        random = place[place["kind"] == "random"]
+        nulls = MatchedNulls(place)
         for variant, chosen in place[place["kind"] == kind].groupby("variant", sort=False):
             same = (place["kind"] == "permuted") & (place["variant"] == variant)
-            part = chosen.drop(columns=["control", "size", "null"], errors="ignore")
-            others = [
-                _random_nulls(random, null_control(controls[name]), size)
-                for name, size in zip(part["concept"], part["n_concept"], strict=True)
+            own = place[same] if kind == "concept" else place.iloc[:0]
+            of = own["concept"].map(lambda name: null_of(name)[0])  # type: ignore[index]
+            part = chosen.drop(columns=[*MADE, "size", "null"], errors="ignore")
+            how = made.loc[part["concept"]]
+            random = map(nulls.random, how["control"], part["n_concept"])
+            effects = own.reindex(columns=["effect"])["effect"].groupby(of).mean()
+            permuted = [
+                nulls.permuted(variant, *one) if name in effects.index else nulls.none
+                for name, *one in how.itertuples(name=None)
             ]
-            planted = place[same] if kind == "concept" else place[same].iloc[:0]
-            parts.append(_with_p(part, statistics, others, planted))
+            parts.append(_with_p(part, statistics, list(random), permuted, effects))
     if not parts:
-        found = [f"{name}_{end}" for name in statistics for end in ("p_random", "p_permuted", "q")]
+        found = ["n_nulls"]
+        found += [f"{name}_{end}" for name in statistics for end in ("p_random", "p_permuted", "q")]
         found += ["effect_permuted"] if "effect" in statistics else []
         columns = dict.fromkeys([*rows.columns, *statistics, "null", *found])
         return rows[rows["kind"] == kind].reindex(columns=list(columns))
     return pd.concat(parts).sort_index()
 
 
-def _random_nulls(random: pd.DataFrame, control: str, size: int) -> pd.DataFrame:
-    """Return the random nulls of a control with as many examples, or the next fewer."""
-    if random.empty:
-        return random
-    own = random[random["control"] == control]
-    if own.empty:
-        return own
-    sizes = own["size"].unique()
-    fitting = sizes[sizes <= size]
-    return own[own["size"] == (fitting.max() if len(fitting) else sizes.min())]
-
-
 def _with_p(
     part: pd.DataFrame,
     statistics: Mapping[str, Side],
     random: Sequence[pd.DataFrame],
-    permuted: pd.DataFrame,
+    permuted: Sequence[pd.DataFrame],
+    effect_permuted: pd.Series,
 ) -> pd.DataFrame:
-    """Add p and q to the concepts of one variant in one place."""
-    motifs = {null_of(name)[0] for name in permuted["concept"]} if len(permuted) else set()  # type: ignore[index]
-    planted = part["concept"].isin(motifs).to_numpy()
-    has_random = np.array([len(one) > 0 for one in random])
-    part["null"] = np.select([planted, has_random], ["permuted", "random"], "none")
+    """Add p and q to the concepts of one variant in one place, each against nulls of its own."""
+    planted = np.array([len(one) > 0 for one in permuted], bool)
+    part["n_nulls"] = [len(two) or len(one) for one, two in zip(random, permuted, strict=True)]
+    part["null"] = np.select([planted, part["n_nulls"] > 0], ["permuted", "random"], "none")
     for name, side in statistics.items():
-        observed = part[name].to_numpy(float)
-        by_chance = np.array(
-            [
-                p_values(observed[row : row + 1], one[name].to_numpy(float), side)[0]
-                for row, one in enumerate(random)
-            ]
-        )
-        of_motifs = p_values(observed, permuted[name].to_numpy(float), side)
-        of_motifs = np.where(planted, of_motifs, np.nan)
+        by_chance, of_motifs = (_p(part[name], nulls, side) for nulls in (random, permuted))
         part[f"{name}_p_random"] = by_chance
         part[f"{name}_p_permuted"] = of_motifs
         part[f"{name}_q"] = q_values(np.where(planted, of_motifs, by_chance))
     if "effect" in statistics:
-        of = permuted["concept"].map(lambda name: null_of(name)[0])  # type: ignore[index]
-        part["effect_permuted"] = part["concept"].map(permuted["effect"].groupby(of).mean())
+        part["effect_permuted"] = part["concept"].map(effect_permuted)
     return part
+
+
+def _p(observed: pd.Series, nulls: Sequence[pd.DataFrame], side: Side) -> np.ndarray:
+    """Return p (m,) of each value against its own nulls; those that share them at once."""
+    p = np.full(len(observed), np.nan)
+    groups: dict[int, list[int]] = {}
+    for row, one in enumerate(nulls):
+        groups.setdefault(id(one), []).append(row)
+    values = observed.to_numpy(float)
+    for rows in groups.values():
+        p[rows] = p_values(values[rows], nulls[rows[0]][observed.name].to_numpy(float), side)
+    return p
 
 
 def call_encoded(concepts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
@@ -173,17 +157,18 @@ def _called(q: pd.Series, alpha: float) -> pd.Series:
 def null_summary(rows: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
     """Return what the nulls of each place are like, a row per kind and variant or size.
 
-    Columns beside the families: ``null``, ``variant`` (of permuted motifs) or ``size`` (of random
-    nulls), ``n_nulls``, ``smallest_p``, quantiles of ``effect`` and ``derivative`` in size,
-    ``saturation`` (share of nulls whose fraction of positive regions is below 0.1 or above 0.9)
-    and ``saturated``.
+    Columns beside the families: ``null``, ``control``, ``size`` (of random nulls) or ``into`` and
+    ``variant`` (of permuted motifs), ``n_nulls``, ``smallest_p``, quantiles of ``effect`` and
+    ``derivative`` in size, ``saturation`` (share of nulls whose fraction of positive regions is
+    below 0.1 or above 0.9) and ``saturated``.
     """
     found = []
     # without random nulls these are not there
-    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "control", "size"])))
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, *MADE, "size"])))
     for keys, place in rows.groupby(list(families), sort=False):
-        for null, by in (("random", ["control", "size"]), ("permuted", ["variant"])):
-            for names, group in place[place["kind"] == null].groupby(by, sort=False):
+        for null, by in (("random", ["control", "size"]), ("permuted", [*MADE, "variant"])):
+            own = place[place["kind"] == null]
+            for names, group in own.groupby(by, sort=False, dropna=False):
                 share = saturation(group["fraction_positive"].to_numpy())
                 found.append(
                     {
@@ -199,7 +184,7 @@ def null_summary(rows: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
                 )
     columns = [*families, "null", "control", "size", "variant", "n_nulls", "smallest_p"]
     columns += [f"{name}_{end}" for name in ("effect", "derivative") for end in ("median", "q95")]
-    return pd.DataFrame(found, columns=[*columns, "saturation", "saturated"])
+    return pd.DataFrame(found, columns=[*columns, "saturation", "saturated", "into"])
 
 
 def _sizes(group: pd.DataFrame) -> dict[str, float]:

@@ -40,7 +40,7 @@ def null_rows(n=30, variants=("4",), seed=1):
             {
                 **PLACE,
                 "kind": kind,
-                "control": "random" if kind == "random" else None,
+                "control": "random",
                 "size": 100.0 if kind == "random" else np.nan,
                 "variant": None if kind == "random" else variant,
                 "effect": rng.normal(0, 0.1, n),
@@ -195,19 +195,15 @@ def test_the_random_nulls_of_a_concept_are_of_its_control_and_size():
     found = rows.Nulls({"null_values": values}, WHERE)
 
     def of(control, n):
-        row = SimpleNamespace(variant="4", null="random", control=control, n_concept=n)
+        row = SimpleNamespace(variant="4", null="random", control=control, into=None, n_concept=n)
         return found.of(row)["random"]["size"].tolist()
 
     assert of("random", 100) == [100.0]
     # as many examples, or the next fewer; of a control made from the concept's own examples
     assert of("gc_matched", 399) == [100.0]
     assert of("random", 10) == [50.0]
-    assert (
-        len(
-            found.of(SimpleNamespace(variant="4", null="none", control=None, n_concept=9))["random"]
-        )
-        == 4
-    )
+    unknown = SimpleNamespace(variant="4", null="none", control=None, into=None, n_concept=9)
+    assert len(found.of(unknown)["random"]) == 4
 
 
 def test_histograms_are_shares_of_the_nulls():

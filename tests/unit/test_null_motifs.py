@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from tpcav_core.names import null_of
 from tpcav_core.planting import MotifPair
 from tpcav_core.sources.base import Setting, file_safe_ids
 from tpcav_core.sources.motifs import MotifConcept
-from tpcav_core.sources.null_motifs import can_be_permuted, null_motif
+from tpcav_core.sources.null_motifs import null_motif, permutations
 
 N = 40
 
@@ -264,9 +265,50 @@ def test_a_prefix_that_completes_the_id_of_a_null_does_not_make_one():
     assert null_of(identity) is None
 
 
-def test_motifs_of_which_every_order_is_the_same_are_told():
-    assert can_be_permuted(concept())
-    assert not can_be_permuted(concept(sharp([0] * 6)))
-    assert not can_be_permuted(concept(sharp([1])))
-    assert not can_be_permuted(concept(MotifPair(FIRST, sharp([2] * 5), 3, "++")))
-    assert can_be_permuted(concept(MotifPair(FIRST, SECOND, 3, "++")))
+#: motifs and how many orders of their columns are neither their own nor its reverse complement
+COUNTED = {
+    "one base": ([0] * 6, 0),
+    "one column": ([1], 0),
+    "CG": ([1, 2], 1),
+    "TATA": ([3, 0, 3, 0], 5),
+    "AAAAT": ([0, 0, 0, 0, 3], 4),
+    "GATA": ([2, 0, 3, 0], 11),
+    "GATAAG": ([2, 0, 3, 0, 0, 2], 59),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_no_permutation_is_made_twice_and_all_there_are(name):
+    order, expected = COUNTED[name]
+    assert permutations(concept(sharp(order)), 1000) == expected
+    own = {tuple(order), tuple(3 - base for base in reversed(order))}
+    orders = set(itertools.permutations(order)) - own
+    assert len(orders) == expected
+    made = [
+        null_motif(concept(sharp(order)), number).permutation(seed=3) for number in range(expected)
+    ]
+    assert {tuple(one.pwms[0].argmax(axis=1).tolist()) for one in made} == orders
+
+
+@pytest.mark.parametrize("most", [1, 4, 59, 60])
+def test_permutations_are_counted_as_far_as_they_matter(most):
+    assert permutations(concept(sharp(COUNTED["GATAAG"][0])), most) == min(most, 59)
+    assert permutations(concept(), most) == most
+
+
+def test_permutations_of_a_pair_are_those_of_both():
+    both = MotifPair(sharp([3, 0, 3, 0]), sharp([2, 0, 3, 0]), 3, "++")
+    assert permutations(concept(both), 1000) == 5 * 11
+    made = {
+        tuple(part.pwms[0].tobytes() for part in (one.first, one.second))
+        for one in (null_motif(concept(both), number).permutation(seed=1) for number in range(55))
+    }
+    assert len(made) == 55
+    assert permutations(concept(MotifPair(FIRST, sharp([2] * 5), 3, "++")), 9) == 0
+
+
+def test_a_permutation_stays_if_there_are_more():
+    made = [null_motif(concept(SECOND), number).permutation(seed=3) for number in range(9)]
+    again = null_motif(concept(SECOND), 4).permutation(seed=3)
+    np.testing.assert_array_equal(again.pwms[0], made[4].pwms[0])
+    assert len({one.pwms[0].tobytes() for one in made}) == 9

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from tpcav_core.null_sets import (
     study_sizes,
 )
 from tpcav_core.sources.base import Concept
+from tpcav_core.sources.given import Given
 from tpcav_core.sources.motifs import MotifConcept
 
 
@@ -39,10 +41,16 @@ def plain(identity="r", control="random"):
     return Plain(id=identity, label=identity, set="s", control=control)
 
 
-def motif(identity, bases=(0, 1, 2, 3, 3), control="random"):
+def motif(identity, bases=(0, 1, 2, 3, 3, 0, 2), control="random", into=None):
     planted = Motif(identity, (np.eye(4)[list(bases)],))
     return MotifConcept(
-        id=identity, label=identity, set="m", motif=planted, copies=(4,), control=control
+        id=identity,
+        label=identity,
+        set="m",
+        motif=planted,
+        copies=(4,),
+        control=control,
+        into=into and Given.of({}, into),
     )
 
 
@@ -102,6 +110,26 @@ def test_there_are_as_many_permutations_as_make_enough_in_all(motifs, each):
     assert len(found) == motifs * each >= NULL_MOTIFS
     # one fewer of each would be too few
     assert motifs * (each - 1) < NULL_MOTIFS
+
+
+def test_there_are_enough_for_motifs_that_are_made_in_each_way():
+    concepts = [
+        motif("a"),
+        motif("b"),
+        motif("c", control="open"),
+        motif("d", into="peaks.bed"),
+        motif("e", into="peaks.bed"),
+        motif("f", into="other.bed"),
+    ]
+    counts = Counter(null.of for null in null_motifs(concepts, None))
+    assert counts == {"a": 100, "b": 100, "c": 200, "d": 100, "e": 100, "f": 200}
+
+
+def test_a_short_motif_has_no_permutation_twice():
+    concepts = [motif("tata", (3, 0, 3, 0)), motif("m")]
+    for asked, made in ((None, 100), (30, 30), (3, 3)):
+        counts = Counter(null.of for null in null_motifs(concepts, asked))
+        assert counts == {"tata": min(5, made), "m": made}
 
 
 def test_permutations_are_numbered_motif_by_motif():

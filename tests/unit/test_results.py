@@ -457,9 +457,9 @@ def test_nulls_that_let_one_of_twenty_be_called_only_with_others_are_told_if_non
     called, caplog
 ):
     place = dict.fromkeys(PLACE, "x") | {"variant": "4"}
-    concepts = pd.DataFrame([{**place, "null": "permuted", "used": False}] * 20)
+    row = {**place, "null": "permuted", "n_nulls": 250, "used": False}
+    concepts = pd.DataFrame([row] * 20)
     concepts.loc[0, "used"] = called
-    nulls = pd.DataFrame([{**place, "kind": "permuted"}] * 250)
     with caplog.at_level(logging.WARNING, "tpcav_core"):
-        results._warn_of_few_nulls(concepts, nulls, Rules())
+        results._warn_of_few_nulls(concepts, Rules())
     assert len(caplog.records) == (not called)

@@ -83,7 +83,7 @@ def cav_rows(concept="a", variant="2", f1=(0.8, 0.6), model="m", layer="l", pena
 def concepts_of(cavs):
     """concepts.tsv without nulls: nothing is compared, nothing is called."""
     compared = {name: np.nan for name in CONCEPT_COLUMNS if name.endswith(("_random", "_permuted"))}
-    compared |= {"f1_q": np.nan, "auroc_q": np.nan, "null": "none", "encoded": False}
+    compared |= {"f1_q": np.nan, "auroc_q": np.nan, "null": "none", "n_nulls": 0, "encoded": False}
     return concept_table(concept_metrics(cavs).assign(**compared), CATALOGUE)
 
 
@@ -224,6 +224,7 @@ def test_scores_get_their_labels_and_keep_their_rows():
             "layer": "l",
             "target": ["t", "t", "t"],
             "null": ["random", "random", "permuted"],
+            "control": "random",
             "size": [50, 100, np.nan],
             "saturation": [0.9, 0.25, 0.5],
             "saturated": [True, True, True],
@@ -237,6 +238,28 @@ def test_scores_get_their_labels_and_keep_their_rows():
     # the nulls with as many examples as asked for say whether fractions are saturated
     assert table["saturation"].tolist()[:2] == [0.25, 0.25]
     assert table["saturation"].isna().tolist() == [False, False, True, True]
+
+
+def test_fractions_are_saturated_by_the_nulls_of_a_concepts_own_control():
+    place = {"model": "m", "layer": "l", "target": "t"}
+    own = dict.fromkeys(SCORE_COLUMNS[6:], 0.0)
+    for name in ("saturation", "saturated"):
+        del own[name]
+    rows = [{**place, "concept": c, "variant": "2", **own} for c in ("a", "b", "plain")]
+    nulls = pd.DataFrame(
+        {
+            **place,
+            "null": "random",
+            "size": 100,
+            "control": ["open", "random"],
+            "saturation": [0.9, 0.1],
+            "saturated": [True, False],
+        }
+    )
+    catalogue = CATALOGUE.assign(control=["open", "random", "random", "gc_matched"])
+    table = score_table(pd.DataFrame(rows), catalogue, nulls).set_index("concept")
+    assert table["saturation"].to_dict() == {"a": 0.9, "b": 0.1, "plain": 0.1}
+    assert table["saturated"].to_dict() == {"a": True, "b": False, "plain": False}
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from tpcav_core import verdicts
+from tpcav_core.matched_nulls import classified
 from tpcav_core.significance import p_values, q_values
 from tpcav_core.verdicts import (
     Rules,
     call_encoded,
     call_used,
     compare,
-    kinds,
     null_summary,
 )
 
@@ -21,6 +21,14 @@ CATALOGUE = pd.DataFrame(
     {
         "concept": ["m1", "m2", "r1", "r2", "own", "quiet"],
         "control": ["random", "random", "random", "random", "gc_matched", "open"],
+    }
+)
+#: motifs that are made in four ways: two controls, planted into random windows or into peaks
+MADE = pd.DataFrame(
+    {
+        "concept": ["a", "b", "c", "d"],
+        "control": ["random", "open", "random", "open"],
+        "into": [None, None, "peaks.bed", "peaks.bed"],
     }
 )
 
@@ -65,7 +73,7 @@ def shuffled(name, effect, variant="4", n=100, **place):
 def table(*rows):
     flat = [row for part in rows for row in (part if isinstance(part, list) else [part])]
     frame = pd.DataFrame([{"model": "m", "layer": "l", **row} for row in flat])
-    return frame.assign(kind=kinds(frame))
+    return classified(frame, CATALOGUE)
 
 
 def compared(*rows, **options):
@@ -99,11 +107,49 @@ def test_shuffled_labels_without_random_nulls_are_told_too():
 
 def test_a_table_without_rows_has_no_kinds():
     empty = pd.DataFrame(columns=["model", "concept", "variant"])
-    assert len(kinds(empty)) == 0
-    found = compare(empty.assign(kind=kinds(empty)), CATALOGUE, SIDES, ("model",))
+    found = compare(classified(empty, CATALOGUE), CATALOGUE, SIDES, ("model",))
     assert len(found) == 0
     # the columns that tables are made of are there all the same
     assert {"effect_p_random", "effect_p_permuted", "effect_q", "null"} < set(found.columns)
+
+
+# which nulls a concept is compared with
+
+
+def test_permuted_motifs_that_were_made_otherwise_do_not_count():
+    rows = pd.DataFrame(
+        [
+            {"model": "m", "layer": "l", **row}
+            for number, name in enumerate("abcd")
+            for row in [
+                concept(name, effect=3.0),
+                *permuted(name, [10.0 ** (number - 1)] * (3 + number)),
+            ]
+        ]
+    )
+    rows = classified(rows, MADE)
+    found = compare(rows, MADE, SIDES, PLACE).set_index("concept")
+    # each stands against its own alone: 3 of 0.1, 4 of 1, 5 of 10, 6 of 100
+    assert found["n_nulls"].to_dict() == {"a": 3, "b": 4, "c": 5, "d": 6}
+    assert found["effect_p_permuted"].to_dict() == {"a": 1 / 4, "b": 1 / 5, "c": 1, "d": 1}
+    alone = [
+        compare(part, MADE, SIDES, PLACE).set_index("concept")
+        for _, part in rows.groupby(rows["concept"].str[0])
+    ]
+    pd.testing.assert_series_equal(
+        pd.concat(alone)["effect_p_permuted"], found["effect_p_permuted"]
+    )
+    summary = null_summary(rows.assign(derivative=0.0, fraction_positive=0.5), PLACE)
+    assert summary["n_nulls"].tolist() == [3, 4, 5, 6]
+    assert summary["control"].tolist() == ["random", "open", "random", "open"]
+    assert summary["into"].fillna("").tolist() == ["", "", "peaks.bed", "peaks.bed"]
+
+
+def test_motifs_made_alike_share_their_nulls():
+    alike = MADE.assign(control="random", into=None)
+    rows = classified(table(*(permuted(n, [1.0, 2.0]) for n in "ab"), concept("a", 1.5)), alike)
+    (found,) = compare(rows, alike, SIDES, PLACE).to_dict("records")
+    assert (found["n_nulls"], found["effect_p_permuted"]) == (4, 3 / 5)
 
 
 # which null decides
@@ -375,8 +421,8 @@ def test_the_mean_effect_of_a_motifs_own_permutations_is_beside_its_own():
     names = ["a", "b", "a.null0000", "a.null0001", "b.null0000"]
     rows = pd.DataFrame({"concept": names, "effect": [5.0, 1.0, 2.0, 4.0, -1.0]})
     rows = rows.assign(variant="4", n_concept=100, model="m", derivative=0.0, log_ratio=0.0)
-    rows = rows.assign(kind=verdicts.kinds(rows))
     catalogue = pd.DataFrame({"concept": ["a", "b"], "control": "random"})
+    rows = classified(rows, catalogue)
     found = verdicts.compare(rows, catalogue, verdicts.USED, ("model",)).set_index("concept")
     assert found["effect_permuted"].to_dict() == {"a": 3.0, "b": -1.0}
     alone = verdicts.compare(rows[:2], catalogue, verdicts.USED, ("model",))

@@ -21,7 +21,7 @@ from ..sources.base import Concept
 from .result_files import write_table
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
-FACTS = ("information_content", "information_content_gc", "motif_length")
+FACTS = ("information_content", "information_content_gc", "motif_length", "into")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

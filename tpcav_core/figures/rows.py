@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..names import null_control
+from ..matched_nulls import MatchedNulls
 from ..table_columns import PLACE
 
 Tables = Mapping[str, pd.DataFrame]
-_CONCEPTS = ["auroc_low", "auroc_high", "n_concept", "control"]
+_CONCEPTS = ["auroc_low", "auroc_high", "n_concept", "control", "into"]
 
 
 def place_rows(tables: Tables, place: tuple[str, str, str]) -> pd.DataFrame:
@@ -77,36 +77,24 @@ class Nulls:
     def __init__(self, tables: Tables, place: tuple[str, str, str]) -> None:
         values = tables.get("null_values")
         own = pd.DataFrame(columns=PLACE) if values is None else at_place(values, place)
-        own = own.reindex(columns=["kind", "variant", "control", "size", "effect", "auroc"])
+        columns = ["kind", "variant", "control", "into", "size", "effect", "auroc"]
+        own = own.reindex(columns=columns)
         self.permuted = own[own["kind"] == "permuted"]
         self.random = own[own["kind"] == "random"]
-        self._random: dict[tuple[str, int], pd.DataFrame] = {}
-        self._permuted = dict(iter(self.permuted.groupby(self.permuted["variant"].astype(str))))
+        self._matched = MatchedNulls(own)
 
     def of(self, row: Any) -> dict[str, pd.DataFrame]:
         """Return the nulls of each kind that a concept's row is compared with; empty ones too."""
-        permuted = self._permuted.get(str(row.variant), self.permuted.iloc[:0])
-        if row.null != "permuted":
-            permuted = permuted.iloc[:0]
-        return {"permuted": permuted, "random": self._of_control(row.control, row.n_concept)}
+        permuted, random = self.permuted.iloc[:0], self.random
+        if row.null == "permuted":
+            permuted = self._matched.permuted(row.variant, row.control, row.into)
+        if pd.notna(row.control) and pd.notna(row.n_concept):
+            random = self._matched.random(row.control, row.n_concept)
+        return {"permuted": permuted, "random": random}
 
     def of_variant(self, variant: str) -> pd.DataFrame:
         """Return the permuted motifs of a variant."""
-        return self._permuted.get(variant, self.permuted.iloc[:0])
-
-    def _of_control(self, control: Any, size: Any) -> pd.DataFrame:
-        """Return random nulls of a control and of as many examples, as `verdicts` takes them."""
-        if pd.isna(control) or pd.isna(size):
-            return self.random
-        key = (null_control(str(control)), int(size))
-        if key not in self._random:
-            own = self.random[self.random["control"] == key[0]]
-            sizes = own["size"].dropna().unique()
-            fitting = sizes[sizes <= key[1]]
-            if len(sizes):
-                own = own[own["size"] == (fitting.max() if len(fitting) else sizes.min())]
-            self._random[key] = own
-        return self._random[key]
+        return self.permuted[self.permuted["variant"].astype(str) == variant]
 
 
 def at_place(table: pd.DataFrame, place: tuple[str, ...]) -> pd.DataFrame:

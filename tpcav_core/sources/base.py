@@ -82,8 +82,8 @@ class Concept(ABC):
         return None
 
     @property
-    def facts(self) -> dict[str, float]:
-        """Numbers about the concept for the catalogue, for example of its motif."""
+    def facts(self) -> dict[str, Any]:
+        """What the catalogue says of the concept beside this, for example of its motif."""
         return {}
 
     @abstractmethod

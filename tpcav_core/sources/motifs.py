@@ -57,20 +57,20 @@ class MotifConcept(Concept):
         return tuple(str(number) for number in self.copies)
 
     @property
-    def facts(self) -> dict[str, float]:
-        """Information content, in bits, and length, in bp, of the motif."""
+    def facts(self) -> dict[str, Any]:
+        """Information content, in bits, and length, in bp, of the motif; what is planted into."""
         return {
             "information_content": self.motif.information_content,
             "information_content_gc": self.motif.information_content_gc,
             "motif_length": self.motif.length,
+            "into": self.into and self.into.file,
         }
 
     def content(self) -> list[Any]:
         """Return what defines the examples."""
         planted = self.motif
-        motifs = [planted] if isinstance(planted, Motif) else [planted.first, planted.second]
         return [
-            [[pwm.tolist() for pwm in motif.pwms] for motif in motifs],
+            [[pwm.tolist() for pwm in motif.pwms] for motif in parts(planted)],
             [] if isinstance(planted, Motif) else [planted.spacing, planted.orientation],
             [self.copies, self.both_strands, self.start_margin, self.end_margin],
             [self.bin, self.consensus, self.into and self.into.content()],
@@ -168,6 +168,11 @@ def permuted_motif(motif: Motif | MotifPair, rng: np.random.Generator) -> Motif 
         return permute_columns(motif, rng)
     first, second = (permute_columns(part, rng) for part in (motif.first, motif.second))
     return MotifPair(first, second, motif.spacing, motif.orientation)
+
+
+def parts(motif: Motif | MotifPair) -> list[Motif]:
+    """Return the motifs of a pair, or the one that there is."""
+    return [motif] if isinstance(motif, Motif) else [motif.first, motif.second]
 
 
 def read(name: str, definition: Mapping[str, Any], cache: Path | None = None) -> list[Concept]:

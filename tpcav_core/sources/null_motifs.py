@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from .. import shuffling
 from ..concepts import Recipe
 from ..motifs import Motif
+from ..planting import MotifPair
 from ..seeds import generator
 from .base import Setting
-from .motifs import MotifConcept, permuted_motif
+from .motifs import MotifConcept, parts, permuted_motif
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class NullMotif(MotifConcept):
 
     Attributes:
         of: id of the concept whose motif, copies, margins and control it has.
-        number: which permutation.
+        number: which permutation, below `permutations`.
     """
 
     of: str
@@ -32,9 +34,19 @@ class NullMotif(MotifConcept):
 
     def recipes(self, setting: Setting) -> Iterator[tuple[str, Recipe]]:
         """Yield each number of copies with its recipe."""
-        rng = generator(setting.sampling.seed, "nulls", self.of, self.number)
-        own = {**_fields(self), "motif": permuted_motif(self.motif, rng)}
+        own = {**_fields(self), "motif": self.permutation(setting.sampling.seed)}
         yield from MotifConcept(**own).recipes(setting)
+
+    def permutation(self, seed: int) -> Motif | MotifPair:
+        """Return what is planted: another motif for each number, see `permutations`."""
+        seen: set[tuple[bytes, ...]] = set()
+        for number in range(self.number + 1):
+            rng = generator(seed, "nulls", self.of, number)
+            found = permuted_motif(self.motif, rng)
+            while (look := tuple(map(shuffling.looks, parts(found)))) in seen:
+                found = permuted_motif(self.motif, rng)
+            seen.add(look)
+        return found
 
 
 def null_motif(concept: MotifConcept, number: int) -> NullMotif:
@@ -47,11 +59,13 @@ def null_motif(concept: MotifConcept, number: int) -> NullMotif:
     return NullMotif(**own, of=concept.id, number=number)
 
 
-def can_be_permuted(concept: MotifConcept) -> bool:
-    """Return whether a concept's motif has another order of columns; one base repeated has none."""
-    motif = concept.motif
-    parts = [motif] if isinstance(motif, Motif) else [motif.first, motif.second]
-    return all(shuffling.can_be_permuted(part) for part in parts)
+def permutations(concept: MotifConcept, most: int) -> int:
+    """Return how many different permutations a concept's motif has, or ``most`` if more.
+
+    None if it is one base repeated.
+    """
+    counts = [shuffling.permutations(part, most) for part in parts(concept.motif)]
+    return min(most, math.prod(counts))
 
 
 def _fields(concept: MotifConcept) -> dict[str, Any]:
