@@ -19,6 +19,8 @@ from .errors import InputError
 BLOCK = 4096
 #: components whose eigenvalue is below this share of the largest are numerical noise
 NEGLIGIBLE = 1e-9
+#: a feature whose deviation is at most this share of its mean, or of the typical one, is constant
+_SILENT = 1e-6
 
 
 class Scaling(NamedTuple):
@@ -70,8 +72,10 @@ def fit_scaling(sample: np.ndarray) -> Scaling:
     for first in range(0, sample.shape[1], BLOCK):
         block = slice(first, first + BLOCK)
         std[block] = (sample[:, block] - mean[block]).std(axis=0)
-    constant = std <= 1e-6 * np.abs(mean)
-    std[constant | (std == 0)] = 1.0
+    # a unit that is all but silent in the sample would be blown up by what little it does elsewhere
+    typical = float(np.median(std[std > 0])) if (std > 0).any() else 0.0
+    constant = std <= _SILENT * np.maximum(np.abs(mean), typical)
+    std[constant] = 1.0
     return Scaling(mean.astype(np.float32), std.astype(np.float32))
 
 

@@ -40,7 +40,9 @@ class Classifier(NamedTuple):
             )
         if self.kind == "pattern":
             return GRIDS["pattern", "l2"]
-        return tuple(self.penalties or GRIDS[self.kind, self.norm])
+        # C weakens a constraint, alpha of sgd strengthens it
+        own = sorted(self.penalties or (), reverse=self.kind == "sgd")
+        return tuple(own) or GRIDS[self.kind, self.norm]
 
 
 #: relative penalties by kind and norm. C is a multiple of 1 / (mean squared length of a row), so

@@ -102,6 +102,18 @@ def control_recipes(
         definition: validated; None: random windows.
     """
     source = shared_control(name, definition or {"source": "random"})
+    available = source.availability(setting).available
+    n = setting.sampling.n
+    if replicates > 1 and available is not None and available < (replicates + 1) * n:
+        log.warning(
+            "control %s: %d examples for %d replicates of %d and the nulls: they have examples in"
+            " common, so that p-values are a little too small and cav_cosine too large; give more,"
+            " or lower examples.per_concept",
+            name,
+            available,
+            replicates,
+            n,
+        )
     for replicate in range(replicates):
         yield str(replicate), source.draw(setting, "controls", name, replicate)
 

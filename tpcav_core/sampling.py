@@ -240,6 +240,9 @@ def sample_rows(
 ) -> np.ndarray:
     """Choose examples among those there are, in random order, a share of them from the test part.
 
+    The share is kept where one side has too few, so that all sets of as many examples, and nulls
+    made to be like them, have as many to test.
+
     Args:
         folds: (m,) fold of each.
         sampling: how many are wanted.
@@ -253,20 +256,27 @@ def sample_rows(
     Raises:
         InputError: if there are fewer than ``minimum``, or fewer than 2 to train or to test.
     """
-    n_test = test_size(sampling.n, sampling.test_fraction)
-    parts = [
-        rng.permutation(np.flatnonzero(side))[:size]
-        for side, size in ((folds != TEST, sampling.n - n_test), (folds == TEST, n_test))
-    ]
+    sides = (np.flatnonzero(folds != TEST), np.flatnonzero(folds == TEST))
+    sizes = _with_share(len(sides[0]), len(sides[1]), sampling)
+    parts = [rng.permutation(side)[:size] for side, size in zip(sides, sizes, strict=True)]
     rows = rng.permutation(np.concatenate(parts))
     minimum = min(minimum, sampling.n)
-    if len(rows) < minimum or min(map(len, parts)) < 2:
+    if len(rows) < minimum or min(sizes) < 2:
         raise InputError(
-            f"{name}: {len(rows)} examples can be used ({len(parts[0])} to train and"
-            f" {len(parts[1])} to test, of {len(folds)} available), expected {minimum}, 2 or more"
-            " of either; lower min_examples or examples.per_concept, or leave it out with `drop`"
+            f"{name}: {len(rows)} examples can be used ({sizes[0]} to train and {sizes[1]} to test,"
+            f" of {len(sides[0])} and {len(sides[1])} available), expected {minimum}, 2 or more of"
+            " either; lower min_examples or examples.per_concept, or leave it out with `drop`"
         )
     return rows
+
+
+def _with_share(train: int, test: int, sampling: Sampling) -> tuple[int, int]:
+    """Return how many to train and to test there can be of ``train`` and ``test`` examples."""
+    for n in range(sampling.n, 0, -1):
+        n_test = test_size(n, sampling.test_fraction)
+        if n_test <= test and n - n_test <= train:
+            return n - n_test, n_test
+    return 0, 0
 
 
 def orient(regions: Regions, strand: str, rng: np.random.Generator) -> Regions:

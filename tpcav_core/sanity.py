@@ -16,6 +16,7 @@ COLUMNS = [
     "target",
     "check",
     "verdict",
+    "variant",
     "null",
     "n_tests",
     "n_p_below_alpha",
@@ -29,7 +30,7 @@ def check_row(names: dict[str, str], p: np.ndarray, q: np.ndarray, alpha: float)
     """Return a row of ``sanity.tsv``: how often something was found where there is nothing.
 
     Args:
-        names: model, layer, target, check, verdict, null.
+        names: model, layer, target, check, verdict, variant, null.
         p: (m,) p-values.
         q: (m,) their q-values.
         alpha: level of both.
@@ -60,12 +61,13 @@ def sanity_table(compared: list[tuple[str, str, str, pd.DataFrame]], alpha: floa
 
     Args:
         compared: check, verdict, statistic, and rows that `verdicts.compare` gave for it, with
-            model and layer, and target where the statistic has one.
+            model, layer and variant, and target where the statistic has one. Variants have a row
+            each: those of one motif are hardly independent tests.
         alpha: level of p and q.
     """
     rows = []
     for check, verdict, statistic, table in compared:
-        keys = [name for name in ("model", "layer", "target", "null") if name in table]
+        keys = [name for name in ("model", "layer", "target", "variant", "null") if name in table]
         for values, group in table.groupby(keys, sort=False):
             by_null = group[f"{statistic}_p_random"].to_numpy(float)
             of_motifs = group[f"{statistic}_p_permuted"].to_numpy(float)

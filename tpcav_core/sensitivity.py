@@ -2,7 +2,8 @@
 
 F1 rises with the information content of a motif, since a specific motif is easier to tell from a
 background. What a layer knows beyond that is the *sensitivity*: the residual of the area under F1
-after a least-squares line on the information content, over the motifs of a layer.
+after a least-squares line on the information content, over the motifs of a layer that were planted
+equally often: areas over other counts do not compare.
 
 Intervals are those of a bootstrap of the test examples (`metrics.metric_draws`): everything is
 computed again from each draw, the line included. The classifiers are given, as are the motifs.
@@ -32,6 +33,7 @@ SENSITIVITY_COLUMNS = [
     "expected",
     "line_slope",
     "line_intercept",
+    "copies",
 ]
 POINT_COLUMNS = [
     "model",
@@ -68,13 +70,14 @@ def sensitivity_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFra
     points, f1 = _points(cavs, catalogue)
     groups = points.groupby(_KEYS, sort=False)
     table = groups[_FACTS].first().reset_index()
+    table["copies"] = [_counts(copies) for _, copies in groups["copies"]]
     areas = np.empty((len(table), f1.shape[1]))
     for area, (_, group) in zip(areas, groups, strict=True):
         area[:] = area_over_counts(group["copies"].to_numpy(), f1[group.index])
     content = table["information_content_gc"].to_numpy(float)
     left = np.empty_like(areas)
     line = np.empty((len(table), 2))
-    for rows in table.groupby(_KEYS[:2]).indices.values():
+    for rows in table.groupby([*_KEYS[:2], "copies"]).indices.values():
         left[rows] = residual(content[rows], areas[rows])
         line[rows] = regression_line(content[rows], areas[rows, 0])
     table["line_slope"], table["line_intercept"] = line.T
@@ -83,6 +86,10 @@ def sensitivity_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFra
         table[name] = values[:, 0]
         table[f"{name}_low"], table[f"{name}_high"] = _ends(values)
     return table[SENSITIVITY_COLUMNS]
+
+
+def _counts(copies: pd.Series) -> str:
+    return ",".join(f"{number:g}" for number in sorted(copies))
 
 
 def points_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:

@@ -90,6 +90,7 @@ def train_variant(
     Raises:
         InputError: if a fold or the test part has too few examples of either class.
     """
+    examples = _cut(examples, control)
     n, d = examples.z.shape
     problems = _by_features if is_primal(n, d, classifier.norm) else _by_inner_products
     fits = []
@@ -166,6 +167,21 @@ def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[P
         side = cross[:, part.rows]
         theirs = control.gram(part.replicate)[np.ix_(part.kept, part.kept)]
         yield part, Dual(np.block([[own, side], [side.T, theirs]]))
+
+
+def _cut(examples: Examples, control: Control) -> Examples:
+    """Leave out examples of a concept that has more to train or to test than its control.
+
+    Examples are in random order, the first are taken.
+    """
+    tests = examples.folds == TEST
+    most = min(int((folds == TEST).sum()) for folds in control.folds.values())
+    most_train = min(int((folds != TEST).sum()) for folds in control.folds.values())
+    parts = [np.flatnonzero(tests)[:most], np.flatnonzero(~tests)[:most_train]]
+    rows = np.sort(np.concatenate(parts))
+    if len(rows) == len(tests):
+        return examples
+    return Examples(examples.z[rows], examples.folds[rows])
 
 
 def _balanced(folds: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -65,6 +65,20 @@ def test_constant_features_are_centred_and_not_blown_up(value):
     assert components.vectors.shape == (6, 5)
 
 
+def test_a_feature_that_is_all_but_silent_is_not_blown_up():
+    rng = np.random.default_rng(3)
+    sample = rng.normal(size=(200, 7)).astype(np.float32)
+    sample[:, 2] = 1e-8 * rng.random(200)
+    sample[:, 4] *= 1e-4
+    scaling = fit_scaling(sample)
+    assert scaling.std[2] == 1
+    # one that is small but does vary is standardised like any other
+    np.testing.assert_allclose(scaling.apply(sample)[:, [0, 4]].std(axis=0), 1, rtol=1e-4)
+    elsewhere = sample[:3].copy()
+    elsewhere[:, 2] = 1.0
+    assert np.abs(scaling.apply(elsewhere)).max() < 10
+
+
 def test_float_noise_on_a_large_constant_counts_as_constant():
     y = sample(20, 3)
     y[:, 1] = 1e6 + 0.06 * (np.arange(20) % 2)

@@ -81,6 +81,9 @@ def test_penalties_are_relative_to_the_squared_length_of_a_row(kind):
 def test_given_penalties_replace_the_grid_but_for_the_pattern():
     assert Classifier("svm", penalties=[3.0]).grid() == (3.0,)
     assert Classifier("pattern", penalties=[3.0]).grid() == (1.0,)
+    # the strongest constraint first, however they are listed: of equally good ones it is taken
+    assert Classifier("svm", penalties=[10.0, 1.0, 0.01]).grid() == (0.01, 1.0, 10.0)
+    assert Classifier("sgd", penalties=[1e-6, 1e-2]).grid() == (1e-2, 1e-6)
     assert Classifier("ridge").grid() == GRIDS["ridge", "l2"]
 
 

@@ -431,3 +431,16 @@ def test_controls_that_cannot_be_made_are_errors_before_anything_is_drawn(sharp,
             check_control(concept, shared)
     check_control(replace(concepts[-1], control="gc_matched"), shared)
     check_control(only(**function, control="random"), shared)
+
+
+def test_replicates_that_must_have_examples_in_common_are_told(folder, setting, caplog):
+    regions = {"source": "regions", "file": str(folder / "regions.bed")}
+    definition = filled("controls", {"open": regions})["open"]
+    available = shared_control("open", definition).availability(setting).available
+    enough = available // N - 1
+    for replicates, told in ((enough, False), (enough + 1, True), (1, False)):
+        caplog.clear()
+        list(control_recipes("open", replicates, setting, definition))
+        warned = [record.getMessage() for record in caplog.records]
+        assert len(warned) == told
+        assert all(text.startswith(f"control open: {available} examples") for text in warned)

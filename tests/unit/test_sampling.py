@@ -294,20 +294,38 @@ def test_chosen_rows_are_distinct_and_keep_the_test_share():
     assert len(set(rows) & set(other)) < 30
 
 
-@pytest.mark.parametrize(("train", "test", "expected"), [(100, 5, 50), (40, 100, 55), (9, 11, 20)])
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [(100, 5, (16, 5)), (40, 100, (40, 14)), (9, 11, (9, 3)), (45, 15, (45, 15))],
+)
 def test_fewer_rows_will_do_down_to_a_minimum(train, test, expected):
     folds = np.repeat([0, TEST], [train, test])
     sampling = placeless_sampling(60, seed=1, test_fraction=0.25)
     rng = np.random.default_rng(1)
-    assert len(sample_rows(folds, sampling, rng, minimum=20, name="x")) == expected
+    rows = sample_rows(folds, sampling, rng, minimum=10, name="x")
+    # what is lacking on one side is left out on the other, so that the share stays
+    assert ((folds[rows] != TEST).sum(), (folds[rows] == TEST).sum()) == expected
+    n = sum(expected)
+    if n == sampling.n:
+        return
     with pytest.raises(InputError) as caught:
-        sample_rows(folds, sampling, rng, minimum=expected + 1, name="concept 'x'")
-    text = str(caught.value)
-    assert text.startswith(
-        f"concept 'x': {expected} examples can be used ({min(train, 45)} to train"
+        sample_rows(folds, sampling, rng, minimum=n + 1, name="concept 'x'")
+    assert str(caught.value).startswith(
+        f"concept 'x': {n} examples can be used ({expected[0]} to train and {expected[1]} to test,"
+        f" of {train} and {test} available), expected {n + 1}, 2 or more of either; lower min_ex"
     )
-    assert f"{min(test, 15)} to test, of {train + test} available), expected {expected + 1}" in text
-    assert "min_examples" in text
+
+
+def test_one_side_alone_is_no_set_of_examples():
+    for folds in (np.zeros(50, int), np.full(50, TEST), np.repeat([0, TEST], [50, 1])):
+        with pytest.raises(InputError, match="expected 10, 2 or more of either"):
+            sample_rows(
+                folds,
+                placeless_sampling(60, seed=1, test_fraction=0.25),
+                np.random.default_rng(1),
+                minimum=10,
+                name="x",
+            )
 
 
 def test_strands_are_annotated_drawn_or_forward():

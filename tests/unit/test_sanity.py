@@ -10,7 +10,7 @@ from tpcav_core.significance import p_values, q_values
 
 NAMES = {
     "model": "m", "layer": "l", "target": "t",
-    "check": "shuffled labels", "verdict": "used", "null": "random",
+    "check": "shuffled labels", "verdict": "used", "variant": "4", "null": "random",
 }  # fmt: skip
 
 
@@ -120,6 +120,16 @@ def test_there_is_a_row_for_each_place_check_and_verdict():
         ["a", "used", "m", "l", "u"],
     ]
     assert (found["n_tests"] == 3).all()
+    assert found["passed"].all()
+
+
+def test_each_variant_has_a_row_since_those_of_one_motif_are_hardly_independent():
+    values = [("random", 0.01, np.nan, 0.5)] * 2 + [("random", 0.5, np.nan, 0.5)] * 38
+    parts = [compared(values).assign(variant=variant) for variant in ("4", "8", "16")]
+    found = sanity_table([("a", "used", "effect", pd.concat(parts))], 0.05)
+    assert found["variant"].tolist() == ["4", "8", "16"]
+    assert found["n_tests"].tolist() == [40] * 3
+    assert found["n_p_below_alpha"].tolist() == [2] * 3
     assert found["passed"].all()
 
 

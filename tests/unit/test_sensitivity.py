@@ -309,3 +309,24 @@ def test_the_first_draws_are_kept_of_those_the_interval_is_made_of(monkeypatch):
     ends = (row["test_f1_low"], row["test_f1_high"])
     assert interval(whole["f1_draws"]) == pytest.approx(ends, abs=1e-6)
     assert ends == (whole["test_f1_low"], whole["test_f1_high"])
+
+
+def test_motifs_that_were_planted_otherwise_have_a_line_of_their_own():
+    few = {"a": [0.6, 0.7], "b": [0.7, 0.8], "c": [0.75, 0.9], "d": [0.8, 0.95]}
+    names = list(few)
+    more = {f"{name}2": [0.9 + 0.02 * k, 0.95] for k, name in enumerate(names)}
+    catalogue = pd.concat(
+        [CATALOGUE[:4], CATALOGUE[:4].assign(concept=[f"{name}2" for name in names])]
+    )
+    parts = [
+        *(rows(name, {"1": [v[0]], "2": [v[1]]}) for name, v in few.items()),
+        *(rows(name, {"8": [v[0]], "16": [v[1]]}) for name, v in more.items()),
+    ]
+    together = sensitivity_table(pd.concat(parts, ignore_index=True), catalogue)
+    assert together["copies"].tolist() == ["1,2"] * 4 + ["8,16"] * 4
+    apart = [
+        sensitivity_table(pd.concat(half, ignore_index=True), catalogue)
+        for half in (parts[:4], parts[4:])
+    ]
+    pd.testing.assert_frame_equal(together, pd.concat(apart, ignore_index=True))
+    assert together["line_slope"].nunique() == 2

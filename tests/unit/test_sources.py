@@ -595,13 +595,14 @@ def test_too_few_usable_windows_are_an_error_with_numbers(folder, setting):
     available = concept.availability(setting()).available
     assert 20 <= available < 30
     message = (
-        rf"concept 'few'.*: \d+ examples can be used \(\d+ to train and \d+ to test, of {available}"
+        r"concept 'few'.*: \d+ examples can be used \(\d+ to train and \d+ to test, of (\d+) and"
+        r" (\d+) available\), expected 60, 2 or more of either; lower min_examples"
     )
-    with pytest.raises(
-        InputError,
-        match=message + r" available\), expected 60, 2 or more of either; lower min_examples",
-    ):
+    with pytest.raises(InputError, match=message) as caught:
         list(concept.recipes(setting()))
+    found = re.match(message, str(caught.value))
+    assert found
+    assert int(found[1]) + int(found[2]) == available
     lenient = only(s={**source, "min_examples": 20})
     _, recipe = next(lenient.recipes(setting()))
     assert 20 <= len(recipe.folds) <= available

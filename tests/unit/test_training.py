@@ -25,7 +25,7 @@ def examples(n, seed, shift=0.0):
 
 CONCEPT = examples(60, 1, shift=0.8)
 # replicates of different sizes: rows that were counted wrongly would show
-REPLICATES = {"0": examples(60, 2), "1": examples(44, 3), "2": examples(80, 4)}
+REPLICATES = {"0": examples(60, 2), "1": examples(72, 3), "2": examples(80, 4)}
 
 
 def streamed(size, replicates=REPLICATES):
@@ -54,8 +54,26 @@ USED = {
 }
 
 
-def test_of_the_replicates_here_one_is_too_large_for_the_concept():
-    assert [len(part.z) for part in USED.values()] == [60, 44, 60]
+def test_of_the_replicates_here_two_are_too_large_for_the_concept():
+    assert [len(part.z) for part in USED.values()] == [60, 60, 60]
+
+
+@pytest.mark.parametrize("kind", ["ridge", "pattern"])
+def test_a_concept_with_more_examples_than_its_control_is_cut_to_it(kind):
+    # so that both classes have as many examples, as those of the nulls from that control have
+    control = set_control({"0": examples(44, 2), "1": examples(40, 3)})
+    rows = train_variant(("c", "4"), CONCEPT, control, Classifier(kind), seed=3)
+    for part in ("", "_train", "_test"):
+        assert {row[f"n_concept{part}"] for row in rows} == {
+            row[f"n_control{part}"] for row in rows
+        }
+    assert rows[0]["n_concept"] == 40
+    kept = Examples(CONCEPT.z[:40], CONCEPT.folds[:40])
+    for own, again in zip(
+        rows, train_variant(("c", "4"), kept, control, Classifier(kind), seed=3), strict=True
+    ):
+        np.testing.assert_array_equal(own["weights"], again["weights"])
+        np.testing.assert_array_equal(own["mean_difference"], again["mean_difference"])
 
 
 #: layers with more features than examples, and with fewer
@@ -236,8 +254,3 @@ def test_precision_does_not_depend_on_how_many_examples_the_control_has():
         means.append(np.mean([row["test_precision"] for row in rows]))
     # if all 1600 counted it would be 200 / 1800
     assert all(0.42 < mean < 0.58 for mean in means)
-
-
-def test_a_concept_with_more_examples_than_the_control_uses_all_of_both():
-    (row,) = train_variant(("c", "4"), CONCEPT, set_control({"1": REPLICATES["1"]}))
-    assert (row["n_concept"], row["n_control"]) == (60, 44)

@@ -22,7 +22,7 @@ CONTRACT = {
         " precision_low precision_high recall_low recall_high f1_low f1_high accuracy_low"
         " accuracy_high auroc_low auroc_high average_precision_low average_precision_high mcc_low"
         " mcc_high gc_change null f1_p_random f1_p_permuted f1_q auroc_p_random auroc_p_permuted"
-        " auroc_q encoded"
+        " auroc_q encoded into n_nulls"
     ),
     "cavs": (
         "model layer concept label variant control replicate classifier norm penalty"
@@ -37,7 +37,7 @@ CONTRACT = {
         " published_mean tcav_fraction null derivative_p_random derivative_p_permuted derivative_q"
         " effect_p_random effect_p_permuted effect_q log_ratio_p_random log_ratio_p_permuted"
         " log_ratio_q saturation saturated large_enough used direction gc_change effect_of_gc"
-        " effect_permuted statistic"
+        " effect_permuted statistic n_nulls"
     ),
     "planting": (
         "model output concept label variant n_backgrounds planting_effect planting_effect_low"
@@ -50,16 +50,16 @@ CONTRACT = {
     ),
     "nulls": (
         "model layer target null control size variant n_nulls smallest_p effect_median effect_q95"
-        " derivative_median derivative_q95 saturation saturated"
+        " derivative_median derivative_q95 saturation saturated into"
     ),
     "null_values": (
         "target model layer kind control size null concept variant effect derivative log_ratio f1"
-        " auroc"
+        " auroc into"
     ),
     "motif_sensitivity": (
         "model layer concept label f1_auc information_content information_content_gc"
         " motif_length sensitivity f1_auc_low f1_auc_high sensitivity_low sensitivity_high"
-        " expected line_slope line_intercept"
+        " expected line_slope line_intercept copies"
     ),
     "motif_points": "model layer concept label variant copies f1 f1_low f1_high",
     "similarity": (

@@ -82,7 +82,8 @@ FOUND = {
 }
 #: nulls of each layer and target: which, of how many examples or copies, how many there are
 NULLS = {
-    "motifs": [("permuted", "2", 19), ("permuted", "3", 2), ("permuted", "4", 5)],
+    # by control and windows planted into: a motif's own, random, elements, and of like GC content
+    "motifs": [("permuted", *kind) for kind in (("2", 5), ("2", 2), ("3", 2), ("2", 12), ("4", 5))],
     "own": [
         (f"random {control}", size, 20)
         for control in ("random", "negatives", "generated_control")

@@ -91,7 +91,7 @@ def sanity(checks: pd.DataFrame) -> str:
     lines = [f"sanity checks: {passed.sum()} of {len(checks)} came out empty"]
     lines += [
         f"  not empty: {row.model}, layer {row.layer}, {row.check}, {row.verdict}"
-        f" ({row.null} null): {row.n_called} of {row.n_tests} called"
+        f" {row.variant} ({row.null} null): {row.n_called} of {row.n_tests} called"
         for row in checks[~passed].itertuples()
     ]
     return "\n".join(lines)

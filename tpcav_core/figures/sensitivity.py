@@ -77,6 +77,17 @@ def _ticks(copies: np.ndarray) -> np.ndarray:
     return values if len(values) <= 4 else values[[0, len(values) // 2, -1]]
 
 
+def _said(lines: pd.DataFrame) -> str:
+    """Return what is said of the lines, one for motifs that were planted equally often."""
+    if not len(lines):
+        return "no line: fewer than three motifs, or all alike"
+    if len(lines) > 1:
+        return f"{len(lines)} lines, one for each choice of planted copies"
+    slope, intercept = lines.iloc[0]
+    sign = "+" if intercept >= 0 else "−"
+    return f"area = {slope:.3g} × bits {sign} {abs(intercept):.3g}".replace("= -", "= −")
+
+
 def _regression(figure: Figure, axes: Axes, areas: pd.DataFrame) -> None:
     """Draw the area of every motif against its information content, and the line."""
     x, y = areas["information_content_gc"].to_numpy(float), areas["f1_auc"].to_numpy(float)
@@ -84,15 +95,11 @@ def _regression(figure: Figure, axes: Axes, areas: pd.DataFrame) -> None:
     if len(areas) <= 100:
         axes.vlines(x, low, high, color=style.BLUE, lw=0.7, alpha=0.6)
     axes.plot(x, y, "o", color=style.BLUE, ms=3)
-    slope, intercept = (float(areas[f"line_{part}"].iloc[0]) for part in ("slope", "intercept"))
-    if np.isfinite(slope):
-        ends = np.array([np.nanmin(x), np.nanmax(x)])
+    lines = areas[["line_slope", "line_intercept"]].dropna().drop_duplicates()
+    ends = np.array([np.nanmin(x), np.nanmax(x)])
+    for slope, intercept in lines.itertuples(index=False):
         axes.plot(ends, slope * ends + intercept, color=style.DARK, lw=0.9)
-        sign = "+" if intercept >= 0 else "−"
-        said = f"area = {slope:.3g} × bits {sign} {abs(intercept):.3g}".replace("= -", "= −")
-    else:
-        said = "no line: fewer than three motifs, or all alike"
-    axes.set_title(f"n = {len(areas):,} motifs; {said}")
+    axes.set_title(f"n = {len(areas):,} motifs; {_said(lines)}")
     axes.set_xlabel("Information content of the motif, weighted by GC (bits)")
     axes.set_ylabel("Area under F1")
     axes.margins(x=0.08)

@@ -139,10 +139,12 @@ function drawPoints(host, points, order) {
 function drawRegression(host, rows) {
   const good = rows.filter((row) => isNumber(row.information_content_gc) && isNumber(row.f1_auc));
   if (!good.length) { plot(host, [], {}); return; }
-  const x = good.map((r) => r.information_content_gc), line = good.find((row) => isNumber(row.line_slope)), ends = [Math.min(...x), Math.max(...x)];
+  const x = good.map((r) => r.information_content_gc), ends = [Math.min(...x), Math.max(...x)];
+  // one for motifs that were planted equally often
+  const lines = [...new Map(good.filter((row) => isNumber(row.line_slope)).map((row) => [row.copies, row])).values()];
   const spanned = { information_content_gc: x, f1_auc: good.map((r) => r.f1_auc) };
   const named = labelled(host, [...good].sort((a, b) => Math.abs(b.sensitivity) - Math.abs(a.sensitivity)), good, ["information_content_gc", "f1_auc"], spanned, phone() ? 4 : 10, 10, 20);
-  const traces = line ? [{ type: "scatter", mode: "lines", x: ends, y: ends.map((v) => line.line_intercept + line.line_slope * v), line: { color: css("--muted"), dash: "dash" }, hoverinfo: "skip" }] : [];
+  const traces = lines.map((line) => ({ type: "scatter", mode: "lines", x: ends, y: ends.map((v) => line.line_intercept + line.line_slope * v), line: { color: css("--muted"), dash: "dash" }, hoverinfo: "skip" }));
   traces.push({ type: "scatter", mode: "markers+text", cliponaxis: false, x, y: good.map((r) => r.f1_auc), customdata: good.map((r) => r.number),
     text: good.map((r) => (named.has(r) ? plain(r.label, 20) : "")), textposition: good.map((r) => named.get(r) ?? "middle left"), textfont: { size: 10, color: css("--muted") },
     hovertext: good.map((r) => `<b>${plain(r.label, 60)}</b><br>area under F1 ${fixed(r.f1_auc)}<br>sensitivity ${signed(r.sensitivity)} (${number(r.sensitivity_low)} to ${number(r.sensitivity_high)})`), hoverinfo: "text",
