@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from . import deeplift
 from .errors import InputError
+from .out_of_memory import Halving
 from .path_steps import AT_ONCE, STEPS, until_complete
 from .readouts import Readout, Scalar, readout
 from .strands import as_rows
@@ -212,27 +213,26 @@ def choose_method(
     output: Readout | int | str = 0,
     method: Method = "auto",
     tolerance: float = 0.01,
+    batch_size: int | None = None,
 ) -> Chosen:
-    """Settle the method on a probe batch.
+    """Settle the method on a probe of n pairs.
 
     ``auto`` takes DeepLIFT where it is complete within ``tolerance`` on the probe (see
-    `Attribution.relative_error`), else integrated gradients.
+    `Attribution.relative_error`), else integrated gradients. Not more than ``batch_size`` pairs go
+    through the model at a time; None: all of them.
     """
-    scalar = Scalar(model, readout(output))
-    held_scalar = partial(scalar, held=scalar.held(inputs))
-    with torch.no_grad():
-        values = [held_scalar(*side).double() for side in (inputs, baselines)]
-    change = float((values[0] - values[1]).abs().mean())
+    read = readout(output)
+    change = _output_change(model, read, inputs, baselines, batch_size)
     if method not in ("auto", "deeplift"):
         return Chosen(method, "asked for", change)
     try:
-        found = deeplift.multipliers(model, held_scalar, layer, inputs, baselines)
+        found, names = _by_deeplift(model, read, layer, inputs, baselines, batch_size)
     except InputError as problem:
         if method == "deeplift":
             raise
         return Chosen("integrated_gradients", f"DeepLIFT cannot be used: {problem}", change)
-    error = _as_attribution(model, found).relative_error()
-    chosen = Chosen("deeplift", "asked for", change, found.without_rule, error)
+    error = found.relative_error()
+    chosen = Chosen("deeplift", "asked for", change, names, error)
     if method == "deeplift":
         return chosen
     text = f"error {error:.2g} of the output change"
@@ -241,6 +241,42 @@ def choose_method(
     without = f", no rule for {chosen.listed()}" if chosen.without_rule else ""
     reason = f"DeepLIFT is not complete ({text}{without})"
     return chosen._replace(method="integrated_gradients", reason=reason)
+
+
+@torch.no_grad()
+def _output_change(
+    model: nn.Module, read: Readout, inputs: Any, baselines: Any, batch_size: int | None
+) -> float:
+    """Return the mean ``|f(x) − f(b)|``."""
+    scalar = Scalar(model, read)
+
+    def change(inputs: Any, baselines: Any) -> Tensor:
+        held = scalar.held(inputs)
+        values = [scalar(*side, held=held).double() for side in (inputs, baselines)]
+        return torch.abs(values[0] - values[1])
+
+    return float(torch.cat(list(Halving(batch_size).run(change, inputs, baselines))).mean())
+
+
+def _by_deeplift(
+    model: nn.Module,
+    read: Readout,
+    layer: str,
+    inputs: Any,
+    baselines: Any,
+    batch_size: int | None,
+) -> tuple[Attribution, tuple[str, ...]]:
+    """Return DeepLIFT's attributions, and the operations it has no rule for."""
+    scalar = Scalar(model, read)
+    names: dict[str, None] = {}
+
+    def explain(inputs: Any, baselines: Any) -> Attribution:
+        held_scalar = partial(scalar, held=scalar.held(inputs))
+        found = deeplift.multipliers(model, held_scalar, layer, inputs, baselines)
+        names.update(dict.fromkeys(found.without_rule))
+        return _as_attribution(model, found)
+
+    return concatenate(Halving(batch_size).run(explain, inputs, baselines)), tuple(names)
 
 
 def concatenate(parts: Iterable[Attribution]) -> Attribution:

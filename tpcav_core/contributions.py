@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .attributions import Method
 from .concept_span import OwnDirections, Restriction
@@ -23,6 +23,8 @@ from .contribution_values import Contributions, average, genome_orientation, joi
 from .errors import InputError
 from .explain import PairSource
 from .input_attributions import InputMultipliers, complete_multipliers
+from .inputs import Inputs
+from .out_of_memory import Halving
 from .progress import Progress
 from .regions import Regions
 
@@ -166,32 +168,39 @@ def _against_all(
     strict: bool = False,
 ) -> Contributions:
     """Return contributions against all baselines; if ``strict``, raise where one is incomplete."""
+    halving = Halving()
+
+    def explain(
+        inputs: Inputs, baselines: Inputs, weights: tuple[Tensor, ...]
+    ) -> tuple[Contributions, float]:
+        multipliers = complete_multipliers(
+            work.model,
+            work.layer,
+            work.adapter,
+            tuple(tensor.to(work.device) for tensor in inputs),
+            tuple(tensor.to(work.device) for tensor in baselines),
+            weights[0].to(work.device),
+            method=method,
+            largest_error=allowed,
+        )
+        return finish(multipliers), float(multipliers.error().max())
+
     found = []
     progress = Progress("regions and baselines", work.source.size * work.source.per_target)
     for number in range(work.source.per_target):
         parts = []
         sides = work.source.batches(work.batch_size, number)
         for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
-            weights, _ = work.share.of(rows)
+            weights = torch.from_numpy(work.share.of(rows)[0])
             try:
-                multipliers = complete_multipliers(
-                    work.model,
-                    work.layer,
-                    work.adapter,
-                    tuple(tensor.to(work.device) for tensor in inputs),
-                    tuple(tensor.to(work.device) for tensor in baselines),
-                    torch.from_numpy(weights).to(work.device),
-                    method=method,
-                    largest_error=allowed,
-                )
+                for part, worst in halving.run(explain, inputs, baselines, (weights,)):
+                    if strict and not worst <= allowed:
+                        raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
+                    parts.append(part)
             except InputError as problem:
                 if strict:
                     raise _IncompleteError(str(problem)) from problem
                 raise
-            worst = multipliers.error().max()
-            if strict and not worst <= allowed:
-                raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
-            parts.append(finish(multipliers))
             progress.add(len(weights))
         found.append(joined(parts))
     return average(found)

@@ -104,7 +104,15 @@ def attribute_source(
 ) -> tuple[Attribution, Chosen]:
     """Attribute targets from any source, see `attribute_pairs`."""
     probe = _on_device(next(iter(source.batches(PROBE))), device)
-    chosen = choose_method(model, layer, *probe, output=output, method=method, tolerance=tolerance)
+    chosen = choose_method(
+        model,
+        layer,
+        *probe,
+        output=output,
+        method=method,
+        tolerance=tolerance,
+        batch_size=batch_size,
+    )
     attribute_all = partial(
         _attribute_all,
         model,

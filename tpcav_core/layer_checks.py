@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from .layers import (
     observed,
     split_call,
 )
+from .out_of_memory import Halving
 from .readouts import Readout, readout
 from .strands import by_example, strands, unwrapped
 
@@ -62,7 +64,10 @@ def list_layers(model: nn.Module, inputs: Tensor | Inputs) -> list[LayerInfo]:
     Raises:
         InputError: the forward pass raises an error.
     """
-    inputs = as_tuple(inputs)
+    return next(Halving().run(partial(_listed, model), as_tuple(inputs)))
+
+
+def _listed(model: nn.Module, inputs: Inputs) -> list[LayerInfo]:
     n = len(inputs[0])
     modules = {name: module for name, module in unwrapped(model).named_modules() if name}
     calls = dict.fromkeys(modules, 0)
@@ -91,14 +96,16 @@ def check_layer(
     layer: str,
     inputs: Tensor | Inputs,
     read: Readout | int | str | None = None,
+    batch_size: int | None = None,
 ) -> LayerCheck:
-    """Run the whole model once and check that a layer and a readout of its output can be used.
+    """Run the whole model and check that a layer and a readout of its output can be used.
 
     Args:
         model: the network.
         layer: the layer's name, see `layers.get_layer`.
         inputs: example inputs, n rows each.
         read: the readout that is to be explained, or its name; None checks none.
+        batch_size: examples per pass; None: all.
 
     Raises:
         InputError: no such layer; never called, called several times and no call named, output
@@ -106,7 +113,15 @@ def check_layer(
             the layer where they first appear; an output that the readout does not read; the
             forward pass raises.
     """
-    inputs = as_tuple(inputs)
+    # Without gradients two examples take less than one pair of them explained, and of a single
+    # one it cannot be told which dimension is that of examples.
+    halving = Halving(None if batch_size is None else max(2, batch_size))
+    check = partial(_checked, model, layer, None if read is None else readout(read))
+    first, *_ = halving.run(check, as_tuple(inputs))
+    return first
+
+
+def _checked(model: nn.Module, layer: str, read: Readout | None, inputs: Inputs) -> LayerCheck:
     n = len(inputs[0])
     found: list[tuple[Any, bool]] = []
 
@@ -130,7 +145,7 @@ def check_layer(
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
     if read is not None:
-        _check_readout(readout(read), result, n)
+        _check_readout(read, result, n)
     output = first_tensor(result)
     shape = () if output is None else tuple(output.shape[1:])
     return LayerCheck(tuple(tensor.shape[1:]), tensor[0].numel(), shape)
@@ -187,8 +202,8 @@ def _finite(output: Any) -> bool:
 def _forward(model: nn.Module, inputs: Inputs) -> Any:
     try:
         return model(*inputs)
-    except InputError:
-        raise
+    except (InputError, torch.OutOfMemoryError):
+        raise  # the latter for `Halving`
     except Exception as error:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
         reason = (str(error).splitlines() or [""])[0]

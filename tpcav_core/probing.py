@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .attributions import Method, choose_method
 from .errors import InputError
+from .out_of_memory import Halving
 from .readouts import Readout, Scalar
 from .taps import Tap, tapped
 
@@ -43,6 +44,7 @@ def probe_layer(
     method: Method = "auto",
     tolerance: float = 0.01,
     force: bool = False,
+    batch_size: int | None = None,
 ) -> Probe:
     """Try a layer.
 
@@ -55,15 +57,23 @@ def probe_layer(
         method: as in the configuration.
         tolerance: largest completeness error, as a share of the mean change of the output.
         force: report what exceeds it, do not refuse.
+        batch_size: examples per pass; None: all.
 
     Raises:
         InputError: the method is not complete, or the output depends on what goes around the layer.
     """
     chosen = choose_method(
-        model, layer, inputs, baselines, output=output, method=method, tolerance=tolerance
+        model,
+        layer,
+        inputs,
+        baselines,
+        output=output,
+        method=method,
+        tolerance=tolerance,
+        batch_size=batch_size,
     )
     error = chosen.error if chosen.method == "deeplift" else float("nan")
-    around = _around(model, layer, inputs, baselines, output)
+    around = _around(model, layer, inputs, baselines, output, batch_size)
     if chosen.method != "gradient" and not force:
         if around > tolerance:
             raise InputError(
@@ -99,13 +109,20 @@ def _around(
     inputs: tuple[Tensor, ...],
     baselines: tuple[Tensor, ...],
     output: Readout,
+    batch_size: int | None,
 ) -> float:
     scalar = Scalar(model, output)
-    held_scalar = partial(scalar, held=scalar.held(inputs))
-    tap = Tap()
-    with tapped(model, layer, tap):
-        f = held_scalar(*inputs).double()
-    with tapped(model, layer, _Given(tap.value())):
-        through = held_scalar(*baselines).double()
-    change = float((f - held_scalar(*baselines).double()).abs().mean())
-    return float((f - through).abs().mean()) / change if change > 0 else 0.0
+
+    def changes(inputs: tuple[Tensor, ...], baselines: tuple[Tensor, ...]) -> Tensor:
+        """Return (2, n): the change of the output, and what of it goes around the layer."""
+        held_scalar = partial(scalar, held=scalar.held(inputs))
+        tap = Tap()
+        with tapped(model, layer, tap):
+            f = held_scalar(*inputs).double()
+        with tapped(model, layer, _Given(tap.value())):
+            through = held_scalar(*baselines).double()
+        return torch.stack([f - held_scalar(*baselines).double(), f - through]).abs()
+
+    parts = Halving(batch_size).run(changes, inputs, baselines)
+    change, around = (float(values.mean()) for values in torch.cat(list(parts), dim=1))
+    return around / change if change > 0 else 0.0

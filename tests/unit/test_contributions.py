@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.networks import Constant
+from tests.unit.networks import Constant, room_for
 from tpcav_core.attributions import attribute
 from tpcav_core.attributions import average as attributions_average
 from tpcav_core.baselines import Baselines
@@ -224,6 +224,20 @@ def test_what_is_not_complete_is_an_error_unless_forced(toy_genome, pairs, monke
         run(*given, method="integrated_gradients", tolerance=1e-5)
     forced, _ = run(*given, method="integrated_gradients", tolerance=1e-5, force=True)
     assert forced.relative_error() > 1e-5
+
+
+@pytest.mark.parametrize("method", ["deeplift", "gradient"])
+def test_what_does_not_fit_the_memory_goes_in_parts(model, toy_genome, pairs, method):
+    regions = source(toy_genome, pairs)
+    known, _ = at_layer(model, "2", regions)
+    d = known.multipliers.shape[1]
+    given = (model, "2", regions, known, Restriction(span(cavs_of(d)), scaling_of(d)))
+    options = {"method": method, "hypothetical": True}
+    whole, _ = run(*given, **options)
+    with room_for(3, model):
+        parts, _ = run(*given, **options)
+    for left, right in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_are_those_of_autograd(model, toy_genome, pairs):

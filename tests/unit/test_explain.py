@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.networks import Recurrent
+from tests.unit.networks import Recurrent, room_for
 from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
 from tpcav_core.explain import FunctionPairs, RegionPairs, attribute_pairs, attribute_source
@@ -188,3 +188,22 @@ def test_a_source_of_pairs_knows_its_size_and_ends(toy_genome, pairs, yielded):
             assert len(targets[0]) == len(baselines[0])
         assert [len(sides[0][0]) for sides in source.batches(10)] == [10, 10, 10, 7]
         assert len(next(iter(source.batches(64)))[0][0]) == 37
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_no_more_than_a_batch_goes_through_the_model_the_probe_included(
+    model, toy_genome, pairs, batch_size
+):
+    with room_for(10**9, model) as called:
+        attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs, batch_size=batch_size)
+    assert max(called) <= batch_size
+
+
+def test_what_does_not_fit_the_memory_goes_in_parts_the_probe_included(model, toy_genome, pairs):
+    expected, how = attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs)
+    with room_for(4, model):
+        found, chosen = attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs)
+    assert chosen.method == how.method == "deeplift"
+    assert chosen.output_change == pytest.approx(how.output_change)
+    for left, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
