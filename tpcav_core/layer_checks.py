@@ -22,7 +22,7 @@ from .layers import (
 )
 from .out_of_memory import Halving
 from .readouts import Readout, readout
-from .strands import by_example, strands, unwrapped
+from .strands import by_example, output_by_strand, strands, unwrapped
 
 
 class LayerInfo(NamedTuple):
@@ -145,18 +145,19 @@ def _checked(model: nn.Module, layer: str, read: Readout | None, inputs: Inputs)
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
     if read is not None:
-        _check_readout(read, result, n)
+        _check_readout(model, read, result, n)
     output = first_tensor(result)
     shape = () if output is None else tuple(output.shape[1:])
     return LayerCheck(tuple(tensor.shape[1:]), tensor[0].numel(), shape)
 
 
-def _check_readout(read: Readout, result: Any, n: int) -> None:
+def _check_readout(model: nn.Module, read: Readout, result: Any, n: int) -> None:
     found = len(read(result))
-    if found != n:
+    if found != n * strands(model):
+        both = " on both strands" if strands(model) == 2 else ""
         raise InputError(
-            f"model: output {read.name!r} has {found} values for {n} examples, expected one an"
-            " example; examples must be in the first dimension of what the model returns"
+            f"model: output {read.name!r} has {found} values for {n} examples{both}, expected one"
+            " an example; examples must be in the first dimension of what the model returns"
         )
 
 
@@ -178,7 +179,7 @@ def _first_not_finite(model: nn.Module, inputs: Inputs) -> str:
     named = unwrapped(model).named_modules()
     layers = [(module, watcher(name)) for name, module in named if name]
     with observed(model, layers):
-        model(*inputs)
+        output_by_strand(model, inputs)
     where = first[0] if first else "outside of every named layer"
     return f"{where}; check the weights and the input"
 
@@ -201,7 +202,7 @@ def _finite(output: Any) -> bool:
 
 def _forward(model: nn.Module, inputs: Inputs) -> Any:
     try:
-        return model(*inputs)
+        return output_by_strand(model, inputs)
     except (InputError, torch.OutOfMemoryError):
         raise  # the latter for `Halving`
     except Exception as error:
