@@ -205,7 +205,7 @@ def bent(t):
     return torch.hypot(t, torch.ones(()))
 
 
-@pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
+@pytest.mark.parametrize("method", ["auto", "integrated_gradients"])
 def test_integrated_gradients_where_deeplift_is_not_complete(toy_genome, pairs, method, caplog):
     smooth, regions = seeded(Smooth, bent), source(toy_genome, pairs)
     known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
@@ -214,8 +214,20 @@ def test_integrated_gradients_where_deeplift_is_not_complete(toy_genome, pairs, 
     with caplog.at_level("INFO"):
         result, used = run(smooth, "mix", regions, known, restriction, method=method)
     assert used == "integrated_gradients"
-    assert ("DeepLIFT is not complete" in caplog.text) == (method == "deeplift")
+    assert ("DeepLIFT is not complete" in caplog.text) == (method == "auto")
     assert result.relative_error() <= 0.01
+
+
+def test_deeplift_asked_for_where_it_is_not_complete_is_an_error_unless_forced(toy_genome, pairs):
+    smooth, regions = seeded(Smooth, bent), source(toy_genome, pairs)
+    known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
+    d = known.multipliers.shape[1]
+    given = (smooth, "mix", regions, known, Restriction(span(cavs_of(d)), scaling_of(d)))
+    with pytest.raises(InputError, match=r"deeplift is not complete.*attributions\.method to auto"):
+        run(*given, method="deeplift")
+    forced, used = run(*given, method="deeplift", force=True)
+    assert used == "deeplift"
+    assert forced.relative_error() > 0.01
 
 
 def test_what_is_not_complete_is_an_error_unless_forced(toy_genome, pairs, monkeypatch):

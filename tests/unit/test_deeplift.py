@@ -11,10 +11,11 @@ from captum.attr import LayerDeepLift
 from torch import nn
 from torch.nn import functional
 
-from tpcav_core.attributions import attribute, choose_method
+from tpcav_core.attributions import attribute
 from tpcav_core.deeplift import multipliers, rules
 from tpcav_core.errors import InputError
 from tpcav_core.models import _lower_precision
+from tpcav_core.probing import choose_method
 from tpcav_core.readouts import Scalar, readout
 
 

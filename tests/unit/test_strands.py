@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from tpcav_core import genome
-from tpcav_core.attributions import Method, attribute, choose_method
+from tpcav_core.attributions import Method, attribute
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, input_adapter
 from tpcav_core.layer_checks import check_layer, list_layers
 from tpcav_core.layers import get_layer, layer_output
 from tpcav_core.planting_effect import outputs
+from tpcav_core.probing import choose_method
 from tpcav_core.readouts import Readout, Scalar, readout
 from tpcav_core.strands import StrandAverage, by_example, reverse_complement, unwrapped
 

@@ -13,6 +13,10 @@ from .rules import Pair
 NO_RULE = object()
 
 
+class UnfitError(InputError):
+    """The operations of a network cannot be followed from baseline to target."""
+
+
 class Call(NamedTuple):
     """An operation of the baseline's pass: its name and operands, and their versions then."""
 
@@ -29,9 +33,9 @@ class Call(NamedTuple):
         return cls(name, args, kwargs, versions(args, kwargs))
 
     def checked(self) -> Call:
-        """Return this call, or raise `InputError` if an operand was overwritten since."""
+        """Return this call, or raise `UnfitError` if an operand was overwritten since."""
         if versions(self.args, self.kwargs) != self.versions:
-            raise InputError(f"an operand of {self.name} is overwritten in place later")
+            raise UnfitError(f"an operand of {self.name} is overwritten in place later")
         return self
 
 
