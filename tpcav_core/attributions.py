@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from . import deeplift
-from .errors import InputError
 from .path_steps import AT_ONCE, STEPS, until_complete
 from .readouts import Readout, Scalar, readout
 from .strands import as_rows
@@ -61,28 +60,6 @@ class Attribution(NamedTuple):
         return worst / scale if scale > 0 else (0.0 if worst == 0 else float("inf"))
 
 
-class Chosen(NamedTuple):
-    """The method `choose_method` settled on, and why.
-
-    Attributes:
-        method: not ``auto``.
-        reason: in words.
-        output_change: mean ``|f(x) − f(b)|`` of the probe.
-        without_rule: operations that DeepLIFT has no rule for, ``name in module``.
-        error: relative completeness error of DeepLIFT on the probe; NaN where it was not tried.
-    """
-
-    method: Method
-    reason: str
-    output_change: float
-    without_rule: tuple[str, ...] = ()
-    error: float = float("nan")
-
-    def listed(self) -> str:
-        """Return the operations without a rule as text, a few of them."""
-        return ", ".join(self.without_rule[:5])
-
-
 def attribute(
     model: nn.Module,
     layer: str,
@@ -118,10 +95,11 @@ def attribute(
             found = _gradient(model, scalar, layer, inputs, baselines, held)
         else:
             found = _integrated(model, scalar, layer, inputs, baselines, held, steps)
-    return _as_attribution(model, found)
+    return as_attribution(model, found)
 
 
-def _as_attribution(model: nn.Module, found: deeplift.Multipliers) -> Attribution:
+def as_attribution(model: nn.Module, found: deeplift.Multipliers) -> Attribution:
+    """Return what was found at a layer, flattened, with its completeness error."""
     m, y, y_b = (as_rows(model, tensor.detach()).float() for tensor in found[:3])
     f, f_b = found.output.detach(), found.baseline_output.detach()
     total = (y - y_b).mul_(m).sum(dim=1, dtype=torch.float64)
@@ -201,46 +179,6 @@ def attribute_completely(
         )
 
     return until_complete(run, len(inputs[0]), largest_error)
-
-
-def choose_method(
-    model: nn.Module,
-    layer: str,
-    inputs: tuple[Tensor, ...],
-    baselines: tuple[Tensor, ...],
-    *,
-    output: Readout | int | str = 0,
-    method: Method = "auto",
-    tolerance: float = 0.01,
-) -> Chosen:
-    """Settle the method on a probe batch.
-
-    ``auto`` takes DeepLIFT where it is complete within ``tolerance`` on the probe (see
-    `Attribution.relative_error`), else integrated gradients.
-    """
-    scalar = Scalar(model, readout(output))
-    held_scalar = partial(scalar, held=scalar.held(inputs))
-    with torch.no_grad():
-        values = [held_scalar(*side).double() for side in (inputs, baselines)]
-    change = float((values[0] - values[1]).abs().mean())
-    if method not in ("auto", "deeplift"):
-        return Chosen(method, "asked for", change)
-    try:
-        found = deeplift.multipliers(model, held_scalar, layer, inputs, baselines)
-    except InputError as problem:
-        if method == "deeplift":
-            raise
-        return Chosen("integrated_gradients", f"DeepLIFT cannot be used: {problem}", change)
-    error = _as_attribution(model, found).relative_error()
-    chosen = Chosen("deeplift", "asked for", change, found.without_rule, error)
-    if method == "deeplift":
-        return chosen
-    text = f"error {error:.2g} of the output change"
-    if error <= tolerance:
-        return chosen._replace(reason=f"complete on a probe ({text})")
-    without = f", no rule for {chosen.listed()}" if chosen.without_rule else ""
-    reason = f"DeepLIFT is not complete ({text}{without})"
-    return chosen._replace(method="integrated_gradients", reason=reason)
 
 
 def concatenate(parts: Iterable[Attribution]) -> Attribution:

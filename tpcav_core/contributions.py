@@ -15,14 +15,17 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from . import deeplift
 from .attributions import Method
 from .concept_span import OwnDirections, Restriction
 from .contribution_values import Contributions, average, genome_orientation, joined
 from .errors import InputError
 from .explain import PairSource
 from .input_attributions import InputMultipliers, complete_multipliers
+from .inputs import Inputs
+from .out_of_memory import Halving
 from .progress import Progress
 from .regions import Regions
 
@@ -103,8 +106,8 @@ def contribute(
         adapter: name of the adapter that makes the model's inputs.
         source: n target regions and their baselines; of several, contributions are averaged.
         share: what of them is followed.
-        method: where DeepLIFT is not complete between input and layer, integrated gradients are
-            used instead.
+        method: ``auto`` takes DeepLIFT, and integrated gradients where it is not complete between
+            input and layer.
         tolerance: largest completeness error, as a share of the mean absolute score; rounding is
             allowed in any case.
         force: return contributions that exceed it.
@@ -127,17 +130,20 @@ def contribute(
     # rounding alone is left where a set has nearly no share, for example the complement of all
     allowed = max(tolerance * float(np.abs(score).mean()), share.pairs.rounding())
     finish = partial(_finished, hypothetical=hypothetical, correct=correct_off_simplex)
+    used: Method = "deeplift" if method == "auto" else method
     try:
-        found = _against_all(work, finish, method, allowed, strict=method == "deeplift")
-    except _IncompleteError as problem:
+        found = _against_all(work, finish, used, allowed, strict=method == "auto")
+    except (deeplift.UnfitError, _IncompleteError) as problem:
+        if method != "auto":
+            raise
         log.info("integrated gradients, because DeepLIFT is not complete: %s", problem)
-        method = "integrated_gradients"
-        found = _against_all(work, finish, method, allowed)
+        used = "integrated_gradients"
+        found = _against_all(work, finish, used, allowed)
     error = np.maximum(found.completeness_error, np.abs(found.score - score))
     found = found._replace(score=score, completeness_error=error)
     result = genome_orientation(found, source.regions.strand)
-    _check(result, layer, method, allowed, force)
-    return result, method
+    _check(result, layer, used, allowed, force)
+    return result, used
 
 
 class _IncompleteError(Exception):
@@ -166,32 +172,34 @@ def _against_all(
     strict: bool = False,
 ) -> Contributions:
     """Return contributions against all baselines; if ``strict``, raise where one is incomplete."""
+    halving = Halving()
+
+    def explain(
+        inputs: Inputs, baselines: Inputs, weights: tuple[Tensor, ...]
+    ) -> tuple[Contributions, float]:
+        multipliers = complete_multipliers(
+            work.model,
+            work.layer,
+            work.adapter,
+            tuple(tensor.to(work.device) for tensor in inputs),
+            tuple(tensor.to(work.device) for tensor in baselines),
+            weights[0].to(work.device),
+            method=method,
+            largest_error=allowed,
+        )
+        return finish(multipliers), float(multipliers.error().max())
+
     found = []
     progress = Progress("regions and baselines", work.source.size * work.source.per_target)
     for number in range(work.source.per_target):
         parts = []
         sides = work.source.batches(work.batch_size, number)
         for rows, (inputs, baselines) in zip(work.batches(), sides, strict=True):
-            weights, _ = work.share.of(rows)
-            try:
-                multipliers = complete_multipliers(
-                    work.model,
-                    work.layer,
-                    work.adapter,
-                    tuple(tensor.to(work.device) for tensor in inputs),
-                    tuple(tensor.to(work.device) for tensor in baselines),
-                    torch.from_numpy(weights).to(work.device),
-                    method=method,
-                    largest_error=allowed,
-                )
-            except InputError as problem:
-                if strict:
-                    raise _IncompleteError(str(problem)) from problem
-                raise
-            worst = multipliers.error().max()
-            if strict and not worst <= allowed:
-                raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
-            parts.append(finish(multipliers))
+            weights = torch.from_numpy(work.share.of(rows)[0])
+            for part, worst in halving.run(explain, inputs, baselines, (weights,)):
+                if strict and not worst <= allowed:
+                    raise _IncompleteError(f"error {worst:.2g}, allowed {allowed:.2g}")
+                parts.append(part)
             progress.add(len(weights))
         found.append(joined(parts))
     return average(found)
@@ -219,8 +227,9 @@ def _check(result: Contributions, layer: str, method: Method, allowed: float, fo
     log.info("completeness error: %.2g of the mean score", error)
     if method != "gradient" and not result.completeness_error.max() <= allowed and not force:
         share = allowed / float(np.abs(result.score).mean() or 1)
+        another = "attributions.method to auto, " if method == "deeplift" else ""
         raise InputError(
             f"{method} is not complete between the input and layer {layer!r}: error {error:.2g} of"
-            f" the mean score, tolerance {share:.2g}; set attributions.tolerance higher or"
+            f" the mean score, tolerance {share:.2g}; set {another}attributions.tolerance higher or"
             " attributions.force to true"
         )

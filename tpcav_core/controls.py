@@ -16,7 +16,7 @@ from .composition import gc_content
 from .concepts import Recipe, realise
 from .errors import InputError, suggest
 from .matching import gc_matched_windows
-from .names import OWN
+from .names import OWN, RANDOM
 from .sampling import draw_windows
 from .seeds import generator
 from .sources.annotated import RegionConcept
@@ -31,6 +31,21 @@ from .sources.signal import SignalConcept
 log = logging.getLogger("tpcav_core")
 #: largest difference in GC content between an example and its control
 GC_TOLERANCE = 0.02
+
+
+def shared_controls(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the definitions of the controls that concepts may share: ``random``, and ``sets``.
+
+    Raises:
+        InputError: one has the name of a control that there is anyway, which it would not be.
+    """
+    for name in sets:
+        if name in (*OWN, RANDOM):
+            raise InputError(
+                f"configuration, controls.sets.{name}: {name!r} is a control that is built in, and"
+                f" means what it means everywhere; choose another name, such as my_{name}"
+            )
+    return {RANDOM: {"source": "random"}, **sets}
 
 
 def check_control(concept: Concept, controls: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Which of several GPUs a process takes: one that no other job of this user holds."""
+"""Which of several GPUs a process takes, and how exactly it computes there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 _held: dict[tuple[str, ...], tuple[int, int]] = {}
 
@@ -36,3 +38,15 @@ def free_device(names: Sequence[str], folder: Path | None = None) -> int:
         _held[key] = (index, handle)
         return index
     return 0
+
+
+def full_float32() -> None:
+    """Have this process compute float32 products in float32 on a GPU too.
+
+    Newer GPUs take TensorFloat-32 for convolutions unless told otherwise, whose 10 bits of mantissa
+    are worth three digits: completeness errors would be of the size of the tolerance.
+    """
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    # the newer of PyTorch's two sets of switches; they may not disagree
+    torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]

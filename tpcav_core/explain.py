@@ -6,19 +6,18 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import deeplift
 from .attributions import (
     Attribution,
-    Chosen,
     Method,
     attribute_completely,
     average,
-    choose_method,
     concatenate,
     empty_like,
 )
@@ -27,11 +26,11 @@ from .errors import InputError
 from .genome import Genome
 from .inputs import Adapter, Inputs
 from .out_of_memory import Halving
+from .probing import Chosen, choose_method
 from .progress import Progress
 from .regions import Regions
 from .targets import Pairs
 from .tracks import Tracks
-from .user_inputs import user_inputs
 
 log = logging.getLogger("tpcav_core")
 #: pairs of regions on which the method is tried
@@ -62,7 +61,7 @@ def attribute_pairs(
         genome: the genome the regions are of.
         pairs: n targets and n baselines.
         output: what is explained, see `readouts`.
-        method: see `choose_method`.
+        method: see `probing.choose_method`.
         tolerance: largest relative completeness error of all regions together.
         force: return attributions that exceed it.
         batch_size: pairs per pass.
@@ -104,7 +103,15 @@ def attribute_source(
 ) -> tuple[Attribution, Chosen]:
     """Attribute targets from any source, see `attribute_pairs`."""
     probe = _on_device(next(iter(source.batches(PROBE))), device)
-    chosen = choose_method(model, layer, *probe, output=output, method=method, tolerance=tolerance)
+    chosen = choose_method(
+        model,
+        layer,
+        *probe,
+        output=output,
+        method=method,
+        tolerance=tolerance,
+        batch_size=batch_size,
+    )
     attribute_all = partial(
         _attribute_all,
         model,
@@ -115,10 +122,18 @@ def attribute_source(
         batch_size=batch_size,
         device=device,
     )
-    result = attribute_all(chosen)
-    if method == "auto" and chosen.method == "deeplift" and result.relative_error() > tolerance:
-        reason = f"DeepLIFT is complete on a probe only (error {result.relative_error():.2g})"
-        chosen = chosen._replace(method="integrated_gradients", reason=reason)
+    instead = ""
+    try:
+        result = attribute_all(chosen)
+        error = result.relative_error()
+        if chosen.method == "deeplift" and error > tolerance:
+            instead = f"DeepLIFT is complete on a probe only (error {error:.2g})"
+    except deeplift.UnfitError as problem:
+        if method != "auto":
+            raise
+        instead = f"DeepLIFT can be used on a probe only: {problem}"
+    if method == "auto" and instead:
+        chosen = chosen._replace(method="integrated_gradients", reason=instead)
         result = attribute_all(chosen)
     _check(result, layer, chosen, tolerance, force)
     return result, chosen
@@ -191,30 +206,6 @@ class RegionPairs:
         """Return the model's inputs of regions, with another sequence if one is given."""
         codes = self.codes(regions) if codes is None else codes
         return self.adapt(codes, None if self.tracks is None else self.tracks.values(regions))
-
-
-class FunctionPairs(NamedTuple):
-    """Targets and baselines that functions of the user's yield, see `user_inputs`.
-
-    Attributes:
-        size: number of targets.
-        targets: the call that yields them.
-        baselines: a call for each baseline of a target.
-    """
-
-    size: int
-    targets: str
-    baselines: tuple[str, ...]
-
-    @property
-    def per_target(self) -> int:
-        """Number of baselines of each target."""
-        return len(self.baselines)
-
-    def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
-        """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
-        sides = (user_inputs(call, size) for call in (self.targets, self.baselines[number]))
-        yield from zip(*sides, strict=True)
 
 
 def _on_device(sides: Iterable[Inputs], device: torch.device | str) -> list[tuple[Tensor, ...]]:

@@ -15,7 +15,7 @@ from typing import Any
 from .catalogue import check_fit, read_catalogue, resolved, select
 from .config_checks import check_config
 from .contribution_sets import check_contributions
-from .controls import check_control, shared_control
+from .controls import check_control, shared_control, shared_controls
 from .errors import InputError
 from .explained import explained, named_outputs
 from .model_folders import check_folder, folder_files
@@ -51,7 +51,7 @@ class Jobs:
         Raises:
             InputError: for anything that can be told without reading the genome or a model.
         """
-        controls = {"random": {"source": "random"}, **config["controls"]["sets"]}
+        controls = shared_controls(config["controls"]["sets"])
         concepts = tuple(
             read_catalogue(
                 config["concepts"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,8 +20,9 @@ from .layers import (
     observed,
     split_call,
 )
+from .out_of_memory import Halving
 from .readouts import Readout, readout
-from .strands import by_example, strands, unwrapped
+from .strands import by_example, output_by_strand, strands, unwrapped
 
 
 class LayerInfo(NamedTuple):
@@ -62,7 +64,10 @@ def list_layers(model: nn.Module, inputs: Tensor | Inputs) -> list[LayerInfo]:
     Raises:
         InputError: the forward pass raises an error.
     """
-    inputs = as_tuple(inputs)
+    return next(Halving().run(partial(_listed, model), as_tuple(inputs)))
+
+
+def _listed(model: nn.Module, inputs: Inputs) -> list[LayerInfo]:
     n = len(inputs[0])
     modules = {name: module for name, module in unwrapped(model).named_modules() if name}
     calls = dict.fromkeys(modules, 0)
@@ -91,14 +96,16 @@ def check_layer(
     layer: str,
     inputs: Tensor | Inputs,
     read: Readout | int | str | None = None,
+    batch_size: int | None = None,
 ) -> LayerCheck:
-    """Run the whole model once and check that a layer and a readout of its output can be used.
+    """Run the whole model and check that a layer and a readout of its output can be used.
 
     Args:
         model: the network.
         layer: the layer's name, see `layers.get_layer`.
         inputs: example inputs, n rows each.
         read: the readout that is to be explained, or its name; None checks none.
+        batch_size: examples per pass; None: all.
 
     Raises:
         InputError: no such layer; never called, called several times and no call named, output
@@ -106,7 +113,15 @@ def check_layer(
             the layer where they first appear; an output that the readout does not read; the
             forward pass raises.
     """
-    inputs = as_tuple(inputs)
+    # Without gradients two examples take less than one pair of them explained, and of a single
+    # one it cannot be told which dimension is that of examples.
+    halving = Halving(None if batch_size is None else max(2, batch_size))
+    check = partial(_checked, model, layer, None if read is None else readout(read))
+    first, *_ = halving.run(check, as_tuple(inputs))
+    return first
+
+
+def _checked(model: nn.Module, layer: str, read: Readout | None, inputs: Inputs) -> LayerCheck:
     n = len(inputs[0])
     found: list[tuple[Any, bool]] = []
 
@@ -130,18 +145,19 @@ def check_layer(
         where = "the model's output" if finite else f"layer {layer!r}"
         raise InputError(f"model: NaN or infinity in {where}, {_first_not_finite(model, inputs)}")
     if read is not None:
-        _check_readout(readout(read), result, n)
+        _check_readout(model, read, result, n)
     output = first_tensor(result)
     shape = () if output is None else tuple(output.shape[1:])
     return LayerCheck(tuple(tensor.shape[1:]), tensor[0].numel(), shape)
 
 
-def _check_readout(read: Readout, result: Any, n: int) -> None:
+def _check_readout(model: nn.Module, read: Readout, result: Any, n: int) -> None:
     found = len(read(result))
-    if found != n:
+    if found != n * strands(model):
+        both = " on both strands" if strands(model) == 2 else ""
         raise InputError(
-            f"model: output {read.name!r} has {found} values for {n} examples, expected one an"
-            " example; examples must be in the first dimension of what the model returns"
+            f"model: output {read.name!r} has {found} values for {n} examples{both}, expected one"
+            " an example; examples must be in the first dimension of what the model returns"
         )
 
 
@@ -163,7 +179,7 @@ def _first_not_finite(model: nn.Module, inputs: Inputs) -> str:
     named = unwrapped(model).named_modules()
     layers = [(module, watcher(name)) for name, module in named if name]
     with observed(model, layers):
-        model(*inputs)
+        output_by_strand(model, inputs)
     where = first[0] if first else "outside of every named layer"
     return f"{where}; check the weights and the input"
 
@@ -186,9 +202,9 @@ def _finite(output: Any) -> bool:
 
 def _forward(model: nn.Module, inputs: Inputs) -> Any:
     try:
-        return model(*inputs)
-    except InputError:
-        raise
+        return output_by_strand(model, inputs)
+    except (InputError, torch.OutOfMemoryError):
+        raise  # the latter for `Halving`
     except Exception as error:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
         reason = (str(error).splitlines() or [""])[0]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .errors import InputError, suggest
 from .inputs import Inputs
-from .strands import as_rows, strands, unwrapped
+from .strands import as_rows, output_by_strand, strands, unwrapped
 
 Hook = Callable[[nn.Module, Any, Any], None]
 LIST_HINT = "`python -m tpcav_core layers` lists them"
@@ -81,7 +81,7 @@ def layer_output(model: nn.Module, layer: str, inputs: Tensor | Inputs) -> Tenso
 
     with observed(model, [(get_layer(model, layer), stop)]):
         try:
-            model(*inputs)
+            output_by_strand(model, inputs)
         except LayerReached:
             pass
         else:

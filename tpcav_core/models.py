@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .devices import free_device
+from .devices import free_device, full_float32
 from .errors import InputError, suggest
 from .imports import describe_error, import_file, load_object
 from .model_folders import check_entry, completed
@@ -184,7 +184,8 @@ def load_model(spec: ModelSpec) -> nn.Module:
 
     Parameters have ``requires_grad`` False: attributions need gradients with respect to
     activations only, and this saves their memory. Random initial weights (``weights: null``) are
-    the same in every process, so that separate jobs see one network.
+    the same in every process, so that separate jobs see one network. From here on, products are in
+    full float32, whatever the model's own code sets.
 
     Raises:
         InputError: the factory, folder or weights cannot be used; says what to do.
@@ -212,6 +213,7 @@ def load_model(spec: ModelSpec) -> nn.Module:
         _lower_precision(model, getattr(torch, spec.precision))
     if spec.reverse_complement:
         model = StrandAverage(model, spec.inputs)
+    full_float32()
     return model.cpu().eval().requires_grad_(False)
 
 

@@ -9,6 +9,8 @@ import re
 
 #: controls made from the examples of each concept
 OWN = ("gc_matched", "permuted_motifs", "shuffled", "low_signal")
+#: the control that concepts share, random windows, unless they name another
+RANDOM = "random"
 #: what ids of permuted motifs end with; no other concept has such an id
 NULL_SUFFIX = re.compile(r"\.null(\d{4,})$")
 
@@ -21,4 +23,4 @@ def null_of(identity: str) -> tuple[str, int] | None:
 
 def null_control(control: str) -> str:
     """Return the shared control whose nulls a concept with this control is compared with."""
-    return "random" if control in OWN else control
+    return RANDOM if control in OWN else control

@@ -19,11 +19,11 @@ class Halving:
     """Runs a function on batches, in parts that fit; what did not fit is not tried again.
 
     Attributes:
-        most: rows at a time, from the first batch that did not fit; None so far.
+        most: rows at a time, as given and from the first batch that did not fit; None: all.
     """
 
-    def __init__(self) -> None:
-        self.most: int | None = None
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
 
     def run(self, function: Callable[..., Result], *sides: Inputs) -> Iterator[Result]:
         """Yield what a function gives for a batch, in parts, in order.

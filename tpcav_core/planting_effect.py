@@ -14,6 +14,7 @@ from .errors import InputError
 from .inputs import Inputs
 from .out_of_memory import Halving
 from .readouts import Readout
+from .strands import mean_over_strands, output_by_strand
 
 
 class PlantingEffect(NamedTuple):
@@ -49,8 +50,9 @@ def outputs(
     halving = Halving()
 
     def read(batch: Inputs) -> list[np.ndarray]:
-        result = model(*(tensor.to(device) for tensor in batch))
-        return [one(result).double().cpu().numpy() for one in readouts.values()]
+        result = output_by_strand(model, tuple(tensor.to(device) for tensor in batch))
+        values = (mean_over_strands(model, one(result)) for one in readouts.values())
+        return [value.double().cpu().numpy() for value in values]
 
     with torch.no_grad():
         for batch in batches:

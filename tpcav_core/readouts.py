@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from .errors import InputError, suggest
 from .imports import describe_error, load_object
+from .strands import by_example, mean_over_strands, output_by_strand, strands
 
 NAMES = ("sum", "mean", "profile", "counts")
 _REMEDY = "set output to profile, counts, sum, mean or path/to/file.py:function"
@@ -104,7 +105,10 @@ def readout(name: Readout | int | str) -> Readout:
 
 
 class Scalar(nn.Module):
-    """A model and a readout of it: a value for each example, (n,), in float32."""
+    """A model and a readout of it: a value for each example, (n,), in float32.
+
+    Of a model that is averaged over both strands, the mean of the readouts of both.
+    """
 
     def __init__(self, model: nn.Module, readout: Readout) -> None:
         super().__init__()
@@ -113,14 +117,21 @@ class Scalar(nn.Module):
 
     def forward(self, *inputs: Tensor, held: Tensor | None = None) -> Tensor:
         """Return (n,) from what the model is called with."""
-        return self.readout(self.model(*inputs), held).float()
+        result = output_by_strand(self.model, inputs)
+        if held is not None and strands(self.model) == 2:
+            held = held.flatten(0, 1)
+        return mean_over_strands(self.model, self.readout(result, held)).float()
 
     @torch.no_grad()
     def held(self, inputs: tuple[Tensor, ...]) -> Tensor | None:
-        """Return what of these targets is held fixed; the model runs only if something is."""
+        """Return what of these n targets is held fixed, n rows; None, without a pass, if nothing.
+
+        Both strands of an example are in one row, so that rows can be taken as those of inputs.
+        """
         if not self.readout.holds:
             return None
-        return self.readout.held(self.model(*inputs))
+        held = self.readout.held(output_by_strand(self.model, inputs))
+        return None if held is None else by_example(self.model, held)
 
 
 def _column(column: int) -> Callable[[Any, Tensor | None], Tensor]:

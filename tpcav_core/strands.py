@@ -1,5 +1,7 @@
 """Averaging a model over both strands: f̄(x) = (f(x) + f(rc x)) / 2, rc the reverse complement.
 
+f is what is read from the model's output, one number an example (`readouts`): the outputs
+themselves may have positions, which run the other way on the other strand.
 The model is called once, on rows x₁, rc x₁, x₂, rc x₂, … . Rows of one example stay together, so
 that whatever splits a batch in two (DeepLIFT: inputs, then baselines) still splits between
 examples. At a layer an example has both rows' values, those of the forward strand first: f̄ is a
@@ -92,7 +94,7 @@ class Wrapper(nn.Module):
 
 
 class StrandAverage(Wrapper):
-    """A model's mean output over a sequence and its reverse complement.
+    """A model of sequences, called on both strands of each.
 
     Layers go by their names in the wrapped model; see `tpcav_core.layers`.
 
@@ -102,7 +104,7 @@ class StrandAverage(Wrapper):
 
     Raises:
         InputError: an adapter whose reverse complement is not known; when called: the model's
-            output is not a tensor with a row for each of its inputs.
+            output does not have a row for each of its inputs.
     """
 
     def __init__(self, model: nn.Module, inputs: str) -> None:
@@ -112,23 +114,45 @@ class StrandAverage(Wrapper):
         self.inputs = inputs
         self.training = model.training
 
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Return the mean (n, …) of the outputs for both strands, from n rows of each input."""
+    def forward(self, *tensors: Tensor, by_strand: bool = False) -> Any:
+        """Return the mean (n, …) of the outputs for both strands, from n rows of each input.
+
+        Args:
+            tensors: what the wrapped model is called with.
+            by_strand: return what the wrapped model does, of whatever type: 2n rows, the forward
+                strand of each example first. An output with positions has no other use: its mean
+                is of positions that are not the same.
+        """
         n = len(tensors[0])
         other = reverse_complement(self.inputs, tensors)
         pairs = zip(tensors, other, strict=True)
         output: Any = self.model(*(torch.stack(pair, dim=1).flatten(0, 1) for pair in pairs))
-        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != 2 * n:
-            found = (
-                f"has shape {tuple(output.shape)}"
-                if isinstance(output, Tensor)
-                else f"is a {type(output).__name__}"
-            )
-            raise InputError(
-                f"model: output {found} for both strands of {n} examples, expected a tensor with"
-                f" {2 * n} rows; let the factory return a module that gives one"
-            )
+        is_tensor = isinstance(output, Tensor)
+        if is_tensor and (output.ndim == 0 or len(output) != 2 * n):
+            raise _not_averaged(f"has shape {tuple(output.shape)}", n)
+        if by_strand:
+            return output
+        if not is_tensor:
+            raise _not_averaged(f"is a {type(output).__name__}", n)
         return output.reshape(n, 2, *output.shape[1:]).mean(dim=1)
+
+
+def _not_averaged(found: str, n: int) -> InputError:
+    return InputError(
+        f"model: output {found} for both strands of {n} examples, expected a tensor with"
+        f" {2 * n} rows; let the factory return a module that gives one"
+    )
+
+
+def output_by_strand(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+    """Return what a model returns for n examples; with both strands, for 2n rows."""
+    both = {"by_strand": True} if isinstance(model, StrandAverage) else {}
+    return model(*inputs, **both)
+
+
+def mean_over_strands(model: nn.Module, values: Tensor) -> Tensor:
+    """Return the mean over strands, (n,), of what was read for each row of a model's output."""
+    return values if strands(model) == 1 else by_example(model, values).mean(dim=1)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -53,6 +53,30 @@ def user_inputs(call: str, batch_size: int, rows: int | None = None) -> Iterator
             f"{label}: yielded {total - wanted + count} rows, expected {content['n']}; yield as"
             " many as `n` says, or lower examples.per_concept"
         )
+
+
+class FunctionPairs(NamedTuple):
+    """Targets and baselines that functions of the user's yield.
+
+    Attributes:
+        size: number of targets.
+        targets: the call that yields them, see `user_inputs`.
+        baselines: a call for each baseline of a target.
+    """
+
+    size: int
+    targets: str
+    baselines: tuple[str, ...]
+
+    @property
+    def per_target(self) -> int:
+        """Number of baselines of each target."""
+        return len(self.baselines)
+
+    def batches(self, size: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
+        """Yield the inputs of ``size`` targets at a time, and those of one of their baselines."""
+        sides = (user_inputs(call, size) for call in (self.targets, self.baselines[number]))
+        yield from zip(*sides, strict=True)
 
 
 def check_call(call: str) -> tuple[tuple[int, ...], ...]:

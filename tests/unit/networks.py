@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -29,3 +32,20 @@ class Recurrent(nn.Module):
     def forward(self, x):
         states, _ = self.memory(3 * self.conv(x).transpose(1, 2))
         return self.last(3 * states[:, -1])
+
+
+@contextmanager
+def room_for(rows: int, model: nn.Module) -> Iterator[list[int]]:
+    """Let a model run out of memory above so many rows; give the rows of its calls."""
+    called: list[int] = []
+
+    def check(module, inputs):
+        called.append(len(inputs[0]))
+        if len(inputs[0]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    handle = model.register_forward_pre_hook(check)
+    try:
+        yield called
+    finally:
+        handle.remove()

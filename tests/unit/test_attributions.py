@@ -14,12 +14,12 @@ from tpcav_core.attributions import (
     Attribution,
     attribute,
     attribute_completely,
-    choose_method,
     concatenate,
 )
 from tpcav_core.errors import InputError
 from tpcav_core.imports import load_object
 from tpcav_core.layers import layer_output
+from tpcav_core.probing import choose_method
 from tpcav_core.readouts import Scalar, readout
 
 METHODS = ["deeplift", "integrated_gradients", "gradient"]

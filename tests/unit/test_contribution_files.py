@@ -16,17 +16,17 @@ import pytest
 import torch
 
 from tpcav_core import files
-from tpcav_core.attributions import choose_method
 from tpcav_core.bigwigs import write_bigwig
 from tpcav_core.commands import main
 from tpcav_core.commands.contribution_data import read_contributions, save_contributions
-from tpcav_core.commands.contributions import first_method, read_directions
+from tpcav_core.commands.contributions import method_below, read_directions
 from tpcav_core.commands.tables import write_vectors
 from tpcav_core.contribution_values import Contributions
 from tpcav_core.directions import consensus
 from tpcav_core.errors import InputError
 from tpcav_core.genome import assemble, genome_table
 from tpcav_core.logos import Logo, write_logos
+from tpcav_core.probing import choose_method
 from tpcav_core.regions import Regions, read_bed
 from tpcav_core.sites import find_sites, rank, region_table, shown, sites_bed
 
@@ -308,14 +308,15 @@ def test_directions_are_the_consensus_of_the_replicates_of_each_pair(tmp_path):
 @pytest.mark.parametrize(
     ("method", "reason", "first"),
     [
-        ("deeplift", "complete on a probe", "deeplift"),
+        ("deeplift", "complete on a probe", "auto"),
+        ("deeplift", "asked for", "deeplift"),
         ("integrated_gradients", "asked for", "integrated_gradients"),
-        ("integrated_gradients", "DeepLIFT is not complete", "deeplift"),
+        ("integrated_gradients", "DeepLIFT is not complete", "auto"),
         ("gradient", "asked for", "gradient"),
     ],
 )
-def test_the_method_below_the_layer_is_the_one_asked_for_else_deeplift(method, reason, first):
-    assert first_method({"method": method, "reason": reason}) == first
+def test_the_method_below_the_layer_is_the_one_asked_for_else_auto(method, reason, first):
+    assert method_below({"method": method, "reason": reason}) == first
     # the word that `choose_method` has for it
     chosen = choose_method(
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1)),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.networks import Constant
+from tests.unit.networks import Constant, room_for
 from tpcav_core.attributions import attribute
 from tpcav_core.attributions import average as attributions_average
 from tpcav_core.baselines import Baselines
@@ -200,17 +200,34 @@ def test_contributions_of_a_gelu_network_sum_to_the_score(toy_genome, pairs, met
     assert result.relative_error() <= (0.01 if method == "integrated_gradients" else 1e-4)
 
 
-@pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
+def bent(t):
+    """A function that DeepLIFT has no rule for."""
+    return torch.hypot(t, torch.ones(()))
+
+
+@pytest.mark.parametrize("method", ["auto", "integrated_gradients"])
 def test_integrated_gradients_where_deeplift_is_not_complete(toy_genome, pairs, method, caplog):
-    smooth, regions = seeded(Smooth, torch.atan), source(toy_genome, pairs)
+    smooth, regions = seeded(Smooth, bent), source(toy_genome, pairs)
     known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
     d = known.multipliers.shape[1]
     restriction = Restriction(span(cavs_of(d)), scaling_of(d))
     with caplog.at_level("INFO"):
         result, used = run(smooth, "mix", regions, known, restriction, method=method)
     assert used == "integrated_gradients"
-    assert ("DeepLIFT is not complete" in caplog.text) == (method == "deeplift")
+    assert ("DeepLIFT is not complete" in caplog.text) == (method == "auto")
     assert result.relative_error() <= 0.01
+
+
+def test_deeplift_asked_for_where_it_is_not_complete_is_an_error_unless_forced(toy_genome, pairs):
+    smooth, regions = seeded(Smooth, bent), source(toy_genome, pairs)
+    known, _ = at_layer(smooth, "mix", regions, "integrated_gradients")
+    d = known.multipliers.shape[1]
+    given = (smooth, "mix", regions, known, Restriction(span(cavs_of(d)), scaling_of(d)))
+    with pytest.raises(InputError, match=r"deeplift is not complete.*attributions\.method to auto"):
+        run(*given, method="deeplift")
+    forced, used = run(*given, method="deeplift", force=True)
+    assert used == "deeplift"
+    assert forced.relative_error() > 0.01
 
 
 def test_what_is_not_complete_is_an_error_unless_forced(toy_genome, pairs, monkeypatch):
@@ -224,6 +241,20 @@ def test_what_is_not_complete_is_an_error_unless_forced(toy_genome, pairs, monke
         run(*given, method="integrated_gradients", tolerance=1e-5)
     forced, _ = run(*given, method="integrated_gradients", tolerance=1e-5, force=True)
     assert forced.relative_error() > 1e-5
+
+
+@pytest.mark.parametrize("method", ["deeplift", "gradient"])
+def test_what_does_not_fit_the_memory_goes_in_parts(model, toy_genome, pairs, method):
+    regions = source(toy_genome, pairs)
+    known, _ = at_layer(model, "2", regions)
+    d = known.multipliers.shape[1]
+    given = (model, "2", regions, known, Restriction(span(cavs_of(d)), scaling_of(d)))
+    options = {"method": method, "hypothetical": True}
+    whole, _ = run(*given, **options)
+    with room_for(3, model):
+        parts, _ = run(*given, **options)
+    for left, right in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_are_those_of_autograd(model, toy_genome, pairs):

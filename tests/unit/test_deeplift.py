@@ -11,9 +11,11 @@ from captum.attr import LayerDeepLift
 from torch import nn
 from torch.nn import functional
 
-from tpcav_core.attributions import attribute, choose_method
+from tpcav_core.attributions import attribute
 from tpcav_core.deeplift import multipliers, rules
 from tpcav_core.errors import InputError
+from tpcav_core.models import _lower_precision
+from tpcav_core.probing import choose_method
 from tpcav_core.readouts import Scalar, readout
 
 
@@ -47,7 +49,7 @@ class Calls(nn.Module):
         super().__init__()
         self.function = function
         for name, module in modules.items():
-            self.add_module(name, module)
+            setattr(self, name, module)
 
     def forward(self, y):
         return self.function(self, y)
@@ -63,6 +65,12 @@ def by_hand(self, y):
     q, k, v = self.p(y).chunk(3, -1)
     weights = torch.einsum("nie,nje->nij", q, k).div(4).softmax(dim=-1)
     return torch.einsum("nij,nje->nie", weights, v)
+
+
+def mixed(self, y):
+    """Attention whose weights are made in float32, as language models do."""
+    q, k, v = self.p(y).chunk(3, -1)
+    return (q @ k.mT / 4).softmax(-1, dtype=torch.float32) @ v
 
 
 def scan(self, y):
@@ -101,6 +109,25 @@ def in_place(self, y):
     return z
 
 
+def weights(*shape):
+    return nn.Parameter(torch.randn(shape) / shape[0])
+
+
+def by_name(self, y):
+    """Operands given by name."""
+    quotients = (
+        torch.div(y, other=1 + y.abs()) + y.div(other=2.0) + torch.div(input=2, other=y.exp())
+    )
+    products = torch.mul(input=y, other=y.tanh()) + torch.matmul(input=y, other=y.mT).mean(
+        2, keepdim=True
+    )
+    highest = torch.max(input=y, dim=1, keepdim=True).values + functional.relu(input=self.p(y))
+    z = functional.relu(input=self.p(y), inplace=True)
+    return (
+        quotients + products + highest + z + functional.bilinear(input1=y, input2=z, weight=self.w)
+    )
+
+
 THREE = nn.Linear(16, 48)
 ENCODER = {"batch_first": True, "dropout": 0.1}
 MIDDLES = {
@@ -108,6 +135,29 @@ MIDDLES = {
     "activations": lambda: nn.Sequential(
         *(nn.SiLU(), nn.ELU(), nn.Softplus(), nn.LeakyReLU(), nn.Mish(), nn.SELU(), nn.Tanh()),
         *(nn.Hardtanh(), nn.Softsign(), nn.Sigmoid(), nn.PReLU(), nn.CELU(), nn.ReLU6()),
+    ),
+    "more functions": lambda: Calls(
+        lambda self, y: (
+            torch.exp2(y)
+            + (1 + y**2).log10()
+            + torch.erfc(y)
+            + y.atan()
+            + y.sinh().asinh()
+            + torch.special.expit(y)
+            + torch.special.softmax(y, 1)
+            + functional.softshrink(y)
+        )
+    ),
+    "clip": lambda: Calls(
+        lambda self, y: y.clip(min=0) + torch.clip(y, -1, 1) + y.tanh().clip_(max=0.5).clamp_(-0.5)
+    ),
+    "by name": lambda: Calls(by_name, p=nn.Linear(16, 16), w=weights(16, 16, 16)),
+    "one factor": lambda: Calls(
+        lambda self, y: (
+            torch.addmm(self.w[0], y.flatten(0, 1), self.w).view_as(y).relu()
+            + torch.tensordot(y, self.w, 1)
+        ),
+        w=weights(16, 16),
     ),
     "layer norm": lambda: nn.Sequential(nn.LayerNorm(16), nn.GELU()),
     "other norms": lambda: nn.Sequential(
@@ -119,6 +169,7 @@ MIDDLES = {
         lambda self, y: attend(self, y, is_causal=True), p=nn.Linear(16, 48)
     ),
     "attention by hand": lambda: Calls(by_hand, p=nn.Linear(16, 48)),
+    "mixed attention": lambda: Calls(mixed, p=nn.Linear(16, 48)),
     "transformer": lambda: nn.TransformerEncoder(
         nn.TransformerEncoderLayer(16, 4, 32, activation="gelu", **ENCODER), 2
     ),
@@ -176,6 +227,53 @@ def test_it_is_complete(name):
         np.testing.assert_allclose(
             found.baseline_output, model(*BASELINES)[:, 0], rtol=1e-4, atol=1e-5
         )
+
+
+LINES = {
+    "var_mean": lambda y: torch.var_mean(y, 1, keepdim=True)[0],
+    "std_mean": lambda y: torch.std_mean(y, 1, keepdim=True)[0],
+    "logcumsumexp": lambda y: y.logcumsumexp(1),
+    "hypot": lambda y: torch.hypot(y, torch.ones(())),
+    "logaddexp": lambda y: torch.logaddexp(y, torch.zeros(())),
+    "linalg_vector_norm": lambda y: torch.linalg.vector_norm(y, dim=1, keepdim=True),
+    "atan2": lambda y: torch.atan2(y, 1 + y**2),
+    "cummax": lambda y: y.cummax(1).values,
+    "fmod": lambda y: y.fmod(1.5),
+    "round": lambda y: y + y.round(),
+    "addmm": lambda y: torch.addmm(y[0], y[0], y[0].mT @ y[0]) + y,
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_an_operation_without_a_rule_is_named(name):
+    model = Around(Calls(lambda self, y: LINES[name](y))).eval().requires_grad_(False)
+    found = multipliers(model, Scalar(model, readout(0)), "conv", TARGETS, BASELINES)
+    assert found.without_rule == (f"{name} in middle",)
+
+
+def test_an_operand_given_by_name_and_overwritten_later_is_noticed():
+    def overwritten(self, y):
+        z = self.p(y)
+        kept = torch.tanh(input=z)
+        z.add_(1)
+        return kept + z
+
+    model = Around(Calls(overwritten, p=nn.Linear(16, 16))).eval().requires_grad_(False)
+    with pytest.raises(InputError, match="tanh is overwritten in place later"):
+        attribute(model, "conv", TARGETS, BASELINES, method="deeplift")
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["mixed attention", "attention by hand", "transformer", "gated"])
+def test_it_goes_through_a_pass_in_lower_precision(name, kind):
+    model = build(name)
+    exact = attribute(model, "conv", TARGETS, BASELINES, method="deeplift")
+    _lower_precision(model, kind)
+    found = attribute(model, "conv", TARGETS, BASELINES, method="deeplift")
+    assert found.relative_error() < 0.1
+    # slopes between operands that lower precision hardly tells apart are off, few and of no weight
+    difference = np.abs(found.multipliers - exact.multipliers).mean()
+    assert difference < 0.03 * np.abs(exact.multipliers).mean()
 
 
 @pytest.mark.parametrize("name", ["transformer", "state space", "max pool", "in place"])

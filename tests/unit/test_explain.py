@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.networks import Recurrent
+from tests.unit.networks import Recurrent, room_for
 from tpcav_core.attributions import attribute
 from tpcav_core.errors import InputError
-from tpcav_core.explain import FunctionPairs, RegionPairs, attribute_pairs, attribute_source
+from tpcav_core.explain import RegionPairs, attribute_pairs, attribute_source
 from tpcav_core.imports import load_object
 from tpcav_core.inputs import input_adapter
 from tpcav_core.starts import available_starts
 from tpcav_core.targets import pair_with_random
+from tpcav_core.user_inputs import FunctionPairs
 
 WINDOW = 64
 ONE_HOT = input_adapter("one_hot")
@@ -109,6 +110,40 @@ def test_gradients_are_never_complete_and_not_refused(smooth, toy_genome, pairs)
     assert result.relative_error() > 0.01
 
 
+class Branching(Smooth):
+    """Makes other operations, of the same value, where a sequence has an unknown base."""
+
+    def forward(self, x):
+        y = self.conv(x)
+        unknown = (x.sum(1) == 0).any()
+        y = y * torch.sigmoid(y) if unknown else nn.functional.silu(y)
+        return self.last(y.mean(-1))
+
+
+class OneUnknown(RegionPairs):
+    """Target 30 begins with an unknown base."""
+
+    def batches(self, size, number=0):
+        for first, (targets, baselines) in enumerate(super().batches(size, number)):
+            row = 30 - first * size
+            if 0 <= row < len(targets[0]):
+                targets[0][row, :, 0] = 0
+            yield targets, baselines
+
+
+def test_auto_takes_another_method_where_deeplift_fails_after_the_probe(toy_genome, pairs):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = Branching().eval().requires_grad_(False)
+    source = OneUnknown(toy_genome, pairs, ONE_HOT)
+    result, chosen = attribute_source(model, "conv", source, batch_size=16)
+    assert chosen.method == "integrated_gradients"
+    assert "can be used on a probe only: target and baseline do not make the same" in chosen.reason
+    assert len(result.output) == 37
+    with pytest.raises(InputError, match="the network branches on values"):
+        attribute_source(model, "conv", source, batch_size=16, method="deeplift")
+
+
 @pytest.mark.parametrize("method", ["deeplift", "gradient"])
 def test_nan_is_an_error_even_when_forced(model, toy_genome, pairs, method):
     with torch.no_grad():
@@ -188,3 +223,22 @@ def test_a_source_of_pairs_knows_its_size_and_ends(toy_genome, pairs, yielded):
             assert len(targets[0]) == len(baselines[0])
         assert [len(sides[0][0]) for sides in source.batches(10)] == [10, 10, 10, 7]
         assert len(next(iter(source.batches(64)))[0][0]) == 37
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_no_more_than_a_batch_goes_through_the_model_the_probe_included(
+    model, toy_genome, pairs, batch_size
+):
+    with room_for(10**9, model) as called:
+        attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs, batch_size=batch_size)
+    assert max(called) <= batch_size
+
+
+def test_what_does_not_fit_the_memory_goes_in_parts_the_probe_included(model, toy_genome, pairs):
+    expected, how = attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs)
+    with room_for(4, model):
+        found, chosen = attribute_pairs(model, "4", ONE_HOT, toy_genome, pairs)
+    assert chosen.method == how.method == "deeplift"
+    assert chosen.output_change == pytest.approx(how.output_change)
+    for left, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)

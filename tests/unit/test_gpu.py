@@ -8,6 +8,7 @@ import torch
 
 from tests.unit.test_deeplift import BASELINES, TARGETS, build
 from tpcav_core.attributions import attribute
+from tpcav_core.devices import full_float32
 from tpcav_core.layers import layer_output
 from tpcav_core.out_of_memory import Halving
 
@@ -19,11 +20,8 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def exact():
-    """Products in full float32, as on the CPU."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    yield
-    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+    """As after `load_model`."""
+    full_float32()
 
 
 @pytest.mark.parametrize("method", ["deeplift", "integrated_gradients", "gradient"])

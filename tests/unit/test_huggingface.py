@@ -15,7 +15,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from tpcav_core.attributions import Method, attribute, attribute_completely, choose_method
+from tpcav_core.attributions import Method, attribute, attribute_completely
 from tpcav_core.config import checked
 from tpcav_core.errors import InputError
 from tpcav_core.huggingface import HuggingFaceModel, load_huggingface
@@ -26,6 +26,7 @@ from tpcav_core.layers import layer_output
 from tpcav_core.model_folders import ARCHITECTURES, check_folder, folder_files
 from tpcav_core.models import ModelSpec, load_model
 from tpcav_core.path_steps import STEPS
+from tpcav_core.probing import choose_method
 
 transformers = pytest.importorskip("transformers")
 

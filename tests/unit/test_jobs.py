@@ -385,6 +385,17 @@ def test_a_control_fits_the_source_or_is_refused(every, control, name):
     assert "choose another control" in text
 
 
+@pytest.mark.parametrize(
+    "name", ["gc_matched", "permuted_motifs", "shuffled", "low_signal", "random"]
+)
+def test_a_control_cannot_have_the_name_of_one_that_is_built_in(every, name):
+    every["controls"]["sets"][name] = {"source": "regions", "file": "mine.bed"}
+    assert complaint(every) == (
+        f"configuration, controls.sets.{name}: {name!r} is a control that is built in, and means"
+        f" what it means everywhere; choose another name, such as my_{name}"
+    )
+
+
 def test_a_concept_cannot_have_the_name_of_a_control(every):
     every["controls"]["sets"]["GC"] = {"source": "random"}
     assert complaint(every).startswith("concepts.gc: the id 'gc' is the name of a control")

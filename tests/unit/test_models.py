@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tpcav_core.attributions import attribute
+from tpcav_core.devices import full_float32
 from tpcav_core.errors import InputError
 from tpcav_core.imports import load_object
 from tpcav_core.inputs import example_codes, one_hot
@@ -490,6 +492,41 @@ def test_nothing_of_a_file_runs_without_the_opt_in(file: Path) -> None:
 
 
 # devices
+
+
+@pytest.fixture
+def own_precision():
+    """Leave PyTorch as other tests do."""
+    yield
+    full_float32()
+
+
+TF32 = """
+    import torch
+    from torch import nn
+
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    {more}
+
+    def build():
+        return nn.Linear(2, 1)
+"""
+
+
+@pytest.mark.parametrize("more", ["", 'torch.backends.cudnn.conv.fp32_precision = "tf32"'])
+def test_products_are_in_full_float32_whatever_the_models_code_sets(
+    tmp_path: Path, more: str, own_precision: None
+) -> None:
+    torch.backends.cudnn.allow_tf32 = True  # as PyTorch starts
+    file = tmp_path / "fast.py"
+    file.write_text(textwrap.dedent(TF32).format(more=more))
+    load_model(ModelSpec(factory=f"{file}:build", window=None, weights=None))
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    for part in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul):
+        assert part.fp32_precision == "ieee"
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

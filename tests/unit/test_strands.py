@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from tpcav_core import genome
-from tpcav_core.attributions import attribute, choose_method
+from tpcav_core.attributions import Method, attribute
 from tpcav_core.errors import InputError
 from tpcav_core.inputs import example_codes, input_adapter
 from tpcav_core.layer_checks import check_layer, list_layers
 from tpcav_core.layers import get_layer, layer_output
+from tpcav_core.planting_effect import outputs
+from tpcav_core.probing import choose_method
+from tpcav_core.readouts import Readout, Scalar, readout
 from tpcav_core.strands import StrandAverage, by_example, reverse_complement, unwrapped
 
 LENGTH = 32
@@ -257,7 +260,6 @@ class Returns(nn.Module):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: (x, x), "model: output is a tuple for both strands of 5 examples, expected"),
         (lambda x: x[:5], "model: output has shape (5, 4, 32) for both strands of 5 examples"),
         (lambda x: x.sum(), "model: output has shape () for both strands of 5 examples"),
     ],
@@ -269,6 +271,90 @@ def test_outputs_that_cannot_be_averaged(
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         check_layer(model, "layer", examples("one_hot"))
     assert str(caught.value).startswith(message)
+    with pytest.raises(InputError, match=re.escape(message)):
+        model(*examples("one_hot"))
+
+
+def test_a_tuple_has_no_mean_but_is_read_by_strand() -> None:
+    model, x = StrandAverage(Returns(lambda x: (x, x)), "one_hot"), examples("one_hot")
+    with pytest.raises(InputError, match="output is a tuple for both strands of 5 examples"):
+        model(*x)
+    assert check_layer(model, "layer", x, "profile").output_shape == (4, LENGTH)
+    with pytest.raises(InputError, match="has 5 values for 5 examples on both strands"):
+        check_layer(model, "layer", x, Readout("own", lambda result, held: result[0][:5, 0, 0]))
+
+
+class Profile(nn.Module):
+    """Profile logits of both strands and log counts that turn with the sequence, exactly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 6, 5, padding=2)
+        self.last = nn.Conv1d(6, 2, 5, padding=2)
+
+    def one(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(2 * self.conv(x)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = 4 * (self.one(x) + self.one(x.flip(1, 2)).flip(1, 2))
+        return logits, logits.exp().sum((1, 2)).log()
+
+
+def profile() -> Profile:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        return Profile().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ["profile", "counts"])
+def test_averaging_a_profile_that_turns_with_the_sequence_changes_nothing(name: str) -> None:
+    plain, x, baselines = profile(), examples("one_hot"), examples("one_hot", seed=2)
+    turned = plain(*reverse_complement("one_hot", x))[0].flip(1, 2)
+    torch.testing.assert_close(turned, plain(*x)[0])
+    read = readout(name)
+    alone, both = Scalar(plain, read), Scalar(StrandAverage(plain, "one_hot"), read)
+    torch.testing.assert_close(both(*x), alone(*x))
+    held = [scalar.held(x) for scalar in (alone, both)]
+    found = [scalar(*baselines, held=one) for scalar, one in zip((alone, both), held, strict=True)]
+    torch.testing.assert_close(found[1], found[0])
+    assert (both(*x) - both(*baselines)).abs().min() > 1e-3
+    direct = outputs(both.model, [x], {"a": read}, device="cpu")["a"]
+    np.testing.assert_allclose(direct, alone(*x), rtol=1e-5)
+
+
+class OneStrand(nn.Module):
+    """Profile logits of one strand only: they do not turn with the sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv1d(4, 6, 5, padding=2), nn.Softplus()
+        self.last = nn.Conv1d(6, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(3 * self.conv(x)))
+
+
+@pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
+def test_profiles_are_read_on_each_strand_and_attributed_completely(method: Method) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        plain = OneStrand().eval().requires_grad_(False)
+    model, x, baselines = (
+        StrandAverage(plain, "one_hot"),
+        examples("one_hot", 7),
+        examples("one_hot", 7, 2),
+    )
+    found = attribute(model, "conv", x, baselines, output="profile", method=method)
+    assert found.relative_error() < 1e-4
+    alone = Scalar(plain, readout("profile"))
+    turned = reverse_complement("one_hot", x)
+    np.testing.assert_allclose(found.output, (alone(*x) + alone(*turned)) / 2, rtol=1e-5)
+    # what is held is of an example: parts of a batch give the same
+    parts = [
+        attribute(model, "conv", (a,), (b,), output="profile", method=method).multipliers
+        for a, b in zip(x[0].split(3), baselines[0].split(3), strict=True)
+    ]
+    np.testing.assert_allclose(np.concatenate(parts), found.multipliers, rtol=1e-3, atol=1e-5)
 
 
 def test_a_layer_without_a_row_per_strand_is_refused() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import attributions, files
+from .. import files
 from ..attributions import Attribution
 from ..errors import InputError
-from ..explain import FunctionPairs, RegionPairs, attribute_source
+from ..explain import RegionPairs, attribute_source
 from ..models import load_model
+from ..probing import Chosen
+from ..user_inputs import FunctionPairs
 from .data import optional_genome
 from .options import add_model_arguments, read_model
 from .target_sources import target_source
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _content(
-    result: Attribution, source: RegionPairs | FunctionPairs, chosen: attributions.Chosen
+    result: Attribution, source: RegionPairs | FunctionPairs, chosen: Chosen
 ) -> dict[str, Any]:
     content: dict[str, Any] = {
         name: torch.from_numpy(np.ascontiguousarray(value))

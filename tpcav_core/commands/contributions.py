@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
                 spec.inputs,
                 source,
                 Share(pairs, concept_span.Restriction(basis, scaling, chosen["complement"])),
-                method=first_method(content),
+                method=method_below(content),
                 tolerance=arguments.tolerance,
                 force=arguments.force,
                 hypothetical=chosen["hypothetical"],
@@ -70,15 +70,15 @@ def run(arguments: argparse.Namespace) -> None:
     save_contributions(result, found | {"method": method}, arguments.output, about)
 
 
-def first_method(content: dict[str, Any]) -> Method:
-    """Return the method that is tried first between input and layer.
+def method_below(content: dict[str, Any]) -> Method:
+    """Return the method between input and layer.
 
-    The one that was asked for; else DeepLIFT: that it is not complete above the layer says nothing
-    about what is below, where integrated gradients of kinked networks need very many steps.
+    The one that was asked for; else ``auto``, whatever it chose above the layer: that DeepLIFT is
+    not complete there says nothing about what is below, where integrated gradients of kinked
+    networks need very many steps.
     """
     method: Method = content["method"]
-    asked = content["reason"] == "asked for"
-    return "deeplift" if method == "integrated_gradients" and not asked else method
+    return method if content["reason"] == "asked for" else "auto"
 
 
 def attributed_pairs(

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..explain import FunctionPairs
 from ..genome import Genome
 from ..inputs import Inputs, input_adapter
 from ..layer_checks import check_layer
 from ..models import ModelSpec, load_model, resolve_device
 from ..sampling import draw_windows
-from ..user_inputs import check_call, user_inputs
+from ..user_inputs import FunctionPairs, check_call, user_inputs
 from .concepts import make_sampling
 from .data import open_tracks, optional_genome
 from .result_files import write_table

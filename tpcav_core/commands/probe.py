@@ -53,8 +53,16 @@ def run(arguments: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     for name, value in json.loads(arguments.outputs).items():
         read = readout(value)
-        d = check_layer(model, arguments.layer, inputs, read).d
-        found = probe_layer(model, arguments.layer, targets, baselines, output=read, **options)
+        d = check_layer(model, arguments.layer, inputs, read, spec.batch_size).d
+        found = probe_layer(
+            model,
+            arguments.layer,
+            targets,
+            baselines,
+            output=read,
+            batch_size=spec.batch_size,
+            **options,
+        )
         log.info("method %s: %s", found.method, found.reason)
         rows.append(
             {

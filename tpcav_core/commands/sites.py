@@ -27,7 +27,7 @@ from ..top_regions import (
     top_regions,
     top_table,
 )
-from .contributions import attributed_pairs, first_method
+from .contributions import attributed_pairs, method_below
 from .data import load_genome
 from .options import add_target_arguments, read_model
 from .result_files import write_table
@@ -103,8 +103,10 @@ def _logos(
 ) -> dict[int, dict[str, Any]]:
     """Return what `base_columns` does; nothing but a warning where the network does not allow it.
 
-    A study whose scores are done does not fail for want of these pictures.
+    A study whose scores are done does not fail for want of these pictures; for the same reason they
+    are by another method where the DeepLIFT that was asked for is not complete.
     """
+    asked = method_below(content)
     try:
         with threadpool_limits(arguments.threads, "blas"):
             result, method = contribute(
@@ -113,7 +115,7 @@ def _logos(
                 spec.inputs,
                 chosen,
                 share,
-                method=first_method(content),
+                method="auto" if asked == "deeplift" else asked,
                 tolerance=arguments.tolerance,
                 force=True,
                 correct_off_simplex=True,

@@ -8,7 +8,7 @@ from typing import Any
 from .. import regions, starts, targets
 from ..baselines import Baselines, given_regions
 from ..errors import InputError
-from ..explain import FunctionPairs, RegionPairs
+from ..explain import RegionPairs
 from ..genome import Genome
 from ..inputs import input_adapter
 from ..models import ModelSpec
@@ -16,6 +16,7 @@ from ..regions import Regions
 from ..seeds import generator
 from ..starts import StartRanges
 from ..targets import Pairs
+from ..user_inputs import FunctionPairs
 from .data import open_tracks
 
 

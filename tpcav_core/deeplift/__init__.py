@@ -12,6 +12,7 @@ has to be measured; `Multipliers.without_rule` names such operations and the mod
 - `calls`: operations with their operands.
 """
 
+from .calls import UnfitError
 from .passes import Multipliers, multipliers
 
-__all__ = ["Multipliers", "multipliers"]
+__all__ = ["Multipliers", "UnfitError", "multipliers"]

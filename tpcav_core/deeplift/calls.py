@@ -13,6 +13,10 @@ from .rules import Pair
 NO_RULE = object()
 
 
+class UnfitError(InputError):
+    """The operations of a network cannot be followed from baseline to target."""
+
+
 class Call(NamedTuple):
     """An operation of the baseline's pass: its name and operands, and their versions then."""
 
@@ -25,19 +29,31 @@ class Call(NamedTuple):
     def of(cls, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Note a call before it is made."""
         if is_in_place(name, kwargs):
-            args = (args[0].clone(), *args[1:])
-        return cls(name, args, kwargs, tuple(x._version for x in tensors(args)))
+            args, kwargs = cloned(args, kwargs)
+        return cls(name, args, kwargs, versions(args, kwargs))
 
     def checked(self) -> Call:
-        """Return this call, or raise `InputError` if an operand was overwritten since."""
-        if tuple(x._version for x in tensors(self.args)) != self.versions:
-            raise InputError(f"an operand of {self.name} is overwritten in place later")
+        """Return this call, or raise `UnfitError` if an operand was overwritten since."""
+        if versions(self.args, self.kwargs) != self.versions:
+            raise UnfitError(f"an operand of {self.name} is overwritten in place later")
         return self
 
 
 def in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     """Return the result of an operation; of one in place, its operand with the result in it."""
-    return args[0].copy_(result) if is_in_place(name, kwargs) else result
+    return operand(args, kwargs)[0].copy_(result) if is_in_place(name, kwargs) else result
+
+
+def cloned(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the arguments of a call with a copy of its first operand, which it may overwrite."""
+    if args:
+        return (args[0].clone(), *args[1:]), kwargs
+    return args, {**kwargs, "input": kwargs["input"].clone()}
+
+
+def versions(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    """Return how often each operand of a call was overwritten so far."""
+    return tuple(x._version for x in tensors((*args, *kwargs.values())))
 
 
 def depends(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -70,6 +86,13 @@ def operand(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, tupl
 def pair(args: tuple[Any, ...], kwargs: dict[str, Any], call: Call) -> Pair:
     """Return the first operand at target and baseline."""
     return operand(args, kwargs)[0], operand(call.args, call.kwargs)[0]
+
+
+def two_operands(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the first two operands of a call, given by place or by any name they have."""
+    first = (*args[:1], *(kwargs[name] for name in ("input", "input1") if name in kwargs))
+    names = ("other", "mat2", "input2")
+    return first[0], (*args[1:2], *(kwargs[name] for name in names if name in kwargs))[0]
 
 
 def option(args: Any, kwargs: dict[str, Any], place: int, name: str, default: Any) -> Any:

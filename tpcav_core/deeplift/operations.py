@@ -14,7 +14,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from . import maxima, normalisation, rules
-from .calls import NO_RULE, Call, depends, is_in_place, one_dimension, operand, option, pair
+from .calls import (
+    NO_RULE,
+    Call,
+    cloned,
+    depends,
+    is_in_place,
+    one_dimension,
+    operand,
+    option,
+    pair,
+    tensors,
+    two_operands,
+)
 from .rules import Pair
 
 Handler = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any], Call], Any]
@@ -51,13 +63,13 @@ def _product(operation: Callable[[Tensor, Tensor], Tensor]) -> Handler:
 def _plain(function: Any, args: Any, kwargs: Any) -> Any:
     """Return the call as it is, not in place."""
     if is_in_place(getattr(function, "__name__", ""), kwargs):
-        args = (args[0].clone(), *args[1:])
+        args, kwargs = cloned(args, kwargs)
     return function(*args, **kwargs)
 
 
 def _two(args: Any, kwargs: Any, call: Call) -> tuple[Pair, Pair] | None:
     """Return both operands at target and baseline; None if one of them does not change."""
-    mine, other = ((*a, *k.values())[:2] for a, k in ((args, kwargs), (call.args, call.kwargs)))
+    mine, other = two_operands(args, kwargs), two_operands(call.args, call.kwargs)
     if not all(isinstance(x, Tensor) for x in mine) or any(
         x is b for x, b in zip(mine, other, strict=True)
     ):
@@ -68,7 +80,8 @@ def _two(args: Any, kwargs: Any, call: Call) -> tuple[Pair, Pair] | None:
 def _quotient(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     if kwargs.get("rounding_mode"):
         return NO_RULE
-    (above, below), (above_b, below_b) = args[:2], call.args[:2]
+    above, below = two_operands(args, kwargs)
+    above_b, below_b = two_operands(call.args, call.kwargs)
     if call.name in ("__rdiv__", "__rtruediv__"):
         above, below, above_b, below_b = below, above, below_b, above_b
     if not isinstance(below, Tensor) or below is below_b:
@@ -95,7 +108,7 @@ def _einsum(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
 def _bilinear(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     weight = option(args, kwargs, 2, "weight", None)
     bias = option(args, kwargs, 3, "bias", None)
-    pairs = _two(args, {}, call)
+    pairs = _two(args, kwargs, call)
     if pairs is None:
         return function(*args, **kwargs)
     found = rules.midpoint(lambda a, c: functional.bilinear(a, c, weight), *pairs)[0]
@@ -124,7 +137,7 @@ def _maximum(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     found = maxima.max_over(*pair(args, kwargs, call), dim, keepdim)[0]
     if call.name == "amax":
         return found
-    places = args[0].detach().max(dim, keepdim).indices
+    places = operand(args, kwargs)[0].detach().max(dim, keepdim).indices
     return torch.return_types.max((found, places))
 
 
@@ -132,8 +145,26 @@ def _none(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
     return NO_RULE
 
 
+def _linear_at_most(function: Any, args: Any, kwargs: Any, call: Call) -> Any:
+    mine, other = (
+        tensors((*a, *k.values())) for a, k in ((args, kwargs), (call.args, call.kwargs))
+    )
+    same = (
+        x is b or (not x.requires_grad and torch.equal(x, b))
+        for x, b in zip(mine, other, strict=True)
+    )
+    return NO_RULE if len(mine) - sum(same) > 1 else function(*args, **kwargs)
+
+
 def _names(text: str) -> list[str]:
     return text.split()
+
+
+def _with_in_place(text: str) -> list[str]:
+    """Return names, and those of the forms that overwrite their operand."""
+    names = _names(text)
+    forms = (f"{name}_" for name in names)
+    return names + [form for form in forms if hasattr(Tensor, form) or hasattr(functional, form)]
 
 
 _QUOTIENTS = _names("div div_ divide true_divide __truediv__ __itruediv__ __rdiv__ __rtruediv__")
@@ -141,23 +172,31 @@ _POOLS = [f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)
 _PRODUCTS = _names("mul mul_ multiply __mul__ __rmul__ __imul__")
 _MATRIX_PRODUCTS = _names("matmul __matmul__ __rmatmul__ bmm mm")
 #: functions of one value that are linear but for kinks: their slope has no rounding error
-_KINKED = _names(
-    "relu relu_ relu6 leaky_relu leaky_relu_ hardtanh hardtanh_ prelu abs absolute clamp clamp_min"
-    " clamp_max threshold _threshold"
+_KINKED = _with_in_place(
+    "relu relu6 leaky_relu hardtanh prelu rrelu abs absolute clamp clip clamp_min clamp_max"
+    " threshold _threshold softshrink hardshrink"
 )
-_SMOOTH = _names(
-    "gelu silu silu_ elu elu_ selu selu_ celu celu_ mish softplus softsign sigmoid sigmoid_ tanh"
-    " tanh_ hardswish hardsigmoid logsigmoid log_sigmoid tanhshrink exp exp_ expm1 log log1p log2"
-    " sqrt rsqrt reciprocal square erf sin cos pow __pow__"
+_SMOOTH = _with_in_place(
+    "gelu silu elu selu celu mish softplus softsign sigmoid tanh hardswish"
+    " hardsigmoid logsigmoid log_sigmoid tanhshrink exp exp2 expm1 log log1p log2 log10 sqrt rsqrt"
+    " reciprocal square erf erfc erfinv sin cos tan sinh cosh asin arcsin acos arccos atan arctan"
+    " asinh arcsinh acosh arccosh atanh arctanh logit sinc lgamma digamma pow __pow__"
 )
 #: not linear, and without a rule; where one of them is met, completeness will tell
 _WITHOUT = _names(
-    "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell cumprod prod norm normalize var std cdist"
-    " maximum minimum min amin topk sort median __rpow__ addcmul addcdiv addmm baddbmm softmin"
-    " gumbel_softmax local_response_norm cosine_similarity"
+    "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell cumprod prod norm"
+    " linalg_norm linalg_vector_norm linalg_matrix_norm normalize var std var_mean std_mean cdist"
+    " pairwise_distance dist maximum minimum fmax fmin min amin aminmax cummax cummin topk sort"
+    " msort kthvalue median nanmedian quantile __rpow__ float_power addcdiv softmin"
+    " gumbel_softmax local_response_norm cosine_similarity logcumsumexp logaddexp logaddexp2 hypot"
+    " atan2 arctan2 xlogy round floor ceil trunc frac sign remainder fmod floor_divide"
+    " __floordiv__ __rfloordiv__"
 )
+#: the same, but linear where a single operand changes
+_PRODUCTS_WITHOUT = _names("addcmul addmm addbmm baddbmm addmv dot inner outer mv tensordot kron")
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_WITHOUT, _none),
+    **dict.fromkeys(_PRODUCTS_WITHOUT, _linear_at_most),
     **dict.fromkeys(_SMOOTH, _values(kinked=False)),
     **dict.fromkeys(_KINKED, _values(kinked=True)),
     **dict.fromkeys(_PRODUCTS, _product(torch.mul)),
@@ -178,3 +217,6 @@ HANDLERS: dict[str, Handler] = {
     "multi_head_attention_forward": normalisation.multi_head,
     "glu": normalisation.gated_unit,
 }
+#: names of the same operations in `torch.special`
+HANDLERS |= {f"special_{name}": HANDLERS[name] for name in HANDLERS if hasattr(torch.special, name)}
+HANDLERS["special_expit"] = HANDLERS["sigmoid"]

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import InputError
 from ..taps import Tap, tapped
-from .calls import NO_RULE, Call, depends, in_place
+from .calls import NO_RULE, Call, UnfitError, depends, in_place
 from .operations import HANDLERS
 
 _DIFFERENT = "target and baseline do not make the same operations: the network branches on values"
@@ -53,7 +52,7 @@ def multipliers(
         baselines: the same for the baselines.
 
     Raises:
-        InputError: if the two passes do not make the same operations.
+        UnfitError: if the two passes do not make the same operations.
     """
     noting = _Noting()
     tap_b = Tap(reached=noting.start)
@@ -130,14 +129,14 @@ class _Following(TorchFunctionMode):
     def _counterpart(self, name: str) -> Call:
         call = self.calls[self.next] if self.next < len(self.calls) else None
         if call is None or call.name != name:
-            raise InputError(_DIFFERENT)
+            raise UnfitError(_DIFFERENT)
         self.calls[self.next] = None  # its memory is not needed again
         self.next += 1
         return call.checked()
 
     def finish(self) -> None:
         if self.next != len(self.calls):
-            raise InputError(_DIFFERENT)
+            raise UnfitError(_DIFFERENT)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class _Scaled(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, slope: Tensor, y: Tensor) -> Tensor:
         """Return ``y``."""
         ctx.save_for_backward(slope)
-        return y.view_as(y)
+        return y.detach()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -59,15 +59,21 @@ class _Midpoint(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Return the gradients of both operands."""
         needed = ctx.needs_input_grad[1:3]
+        # The pass may have been in autocast, which gave operands of two types one; this is not.
+        kind = gradients[0].dtype
         with torch.enable_grad():
             means = [
-                mean.detach().requires_grad_(want)
+                mean.detach().to(kind).requires_grad_(want)
                 for mean, want in zip(ctx.saved_tensors, needed, strict=True)
             ]
             result = ctx.product(*means)
             wanted = [mean for mean in means if mean.requires_grad]
             found = iter(torch.autograd.grad(result, wanted, gradients[0]))
-        return None, *(next(found) if want else None for want in needed), None, None
+        parts = (
+            next(found).to(mean.dtype) if want else None
+            for mean, want in zip(ctx.saved_tensors, needed, strict=True)
+        )
+        return None, *parts, None, None
 
 
 def scaled(x: Tensor, slope: Tensor, y: Tensor) -> Tensor:
