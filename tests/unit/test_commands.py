@@ -4,10 +4,12 @@ import argparse
 import gc
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from fnmatch import fnmatch
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -764,6 +766,19 @@ def test_more_regions_than_there_are_gives_all(work):
     assert (
         table.groupby("concept")["score"].apply(lambda s: s.abs().is_monotonic_decreasing)
     ).all()
+
+
+def test_the_page_on_files_has_every_column_of_cavs_and_every_part_of_attributions(done):
+    page = (Path(__file__).parents[2] / "docs/interchange.md").read_text()
+    named = re.findall(
+        r"^\| (`.*?`) \|", page.split("### Columns of a file of CAVs")[1], re.MULTILINE
+    )
+    patterns = [name.replace("…", "*") for cell in named for name in re.findall(r"`(.*?)`", cell)]
+    columns = pq.read_schema(done.path("cavs.parquet")).names
+    assert [c for c in columns if not any(fnmatch(c, one) for one in patterns)] == []
+    (cell,) = re.findall(r"^\| `attributions/.*$", page, re.MULTILINE)
+    content = files.load_tensors(done.path("attributions.pt"), "attributions")
+    assert [name for name in content if name != "tpcav" and f"`{name}`" not in cell] == []
 
 
 def test_show_prints_each_concept_once_largest_effect_first(done, capsys):

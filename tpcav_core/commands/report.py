@@ -52,7 +52,6 @@ def run(arguments: argparse.Namespace) -> None:
     similarity = {
         (model, layer): read_similarity(path) for model, layer, path in arguments.similarity
     }
-    layers = {layer for _, layer in similarity}
     benchmarks = arguments.benchmarks
     content = report_content(
         ReportInputs(
@@ -66,9 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
             versions=versions(),
             files=file_facts(json.loads(arguments.inputs)),
-            costs=step_costs(Path(benchmarks), config.get("models", {}), layers)
-            if benchmarks
-            else [],
+            costs=step_costs(Path(benchmarks)) if benchmarks else [],
         )
     )
     page = render(content).encode()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..twins import twin_of
 
 #: packages whose version numbers matter for results
 PACKAGES = ("torch", "captum", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "snakemake")
@@ -41,18 +40,15 @@ def file_facts(files: Mapping[str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def step_costs(folder: Path, models: Iterable[str], layers: Iterable[str]) -> list[dict[str, Any]]:
-    """Return jobs, seconds and memory of each step from Snakemake's benchmark files.
+def step_costs(folder: Path) -> list[dict[str, Any]]:
+    """Return jobs, seconds and memory of each rule from Snakemake's benchmark files.
 
     Args:
-        folder: with files ``[model/[layer/]]step[/…].tsv``.
-        models: names of models, which are no steps.
-        layers: names of layers, which are none either.
+        folder: with files ``rule.tsv`` or ``rule/….tsv``.
     """
-    models, layers = set(models), set(layers)
     steps: dict[str, list[dict[str, float]]] = {}
     for path in sorted(folder.rglob("*.tsv")) if folder.is_dir() else []:
-        step = _step(path.relative_to(folder).with_suffix("").parts, models, layers)
+        step = path.relative_to(folder).parts[0].removesuffix(".tsv")
         steps.setdefault(step, []).extend(_read(path))
     rows: list[dict[str, Any]] = [
         {
@@ -67,16 +63,6 @@ def step_costs(folder: Path, models: Iterable[str], layers: Iterable[str]) -> li
         if jobs
     ]
     return sorted(rows, key=lambda row: -row["seconds"])
-
-
-def _step(parts: Sequence[str], models: set[str], layers: set[str]) -> str:
-    rest = list(parts)
-    if len(rest) > 1 and (rest[0] in models or twin_of(rest[0]) in models):
-        rest = rest[1:]
-    if len(rest) > 1 and rest[0] in layers:
-        rest = rest[1:]
-    # other folders are of one step, or of steps that belong together
-    return rest[-1] if rest[0] == "basis" else rest[0]
 
 
 def _read(path: Path) -> list[dict[str, float]]:

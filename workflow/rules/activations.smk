@@ -13,7 +13,7 @@ rule activations:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/activations/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/activations/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/activations/{{model}}/{{layer}}/{{chunk}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS
@@ -46,7 +46,7 @@ rule control_activations:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/activations.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/activations.tsv"
+        f"{RESULTS}/benchmarks/control_activations/{{model}}/{{layer}}/{{control}}.tsv"
     # what every CAV needs comes first: else all concepts' activations would wait for it on the disk
     priority: 4
     conda:

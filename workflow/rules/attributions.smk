@@ -17,7 +17,7 @@ rule attributions:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/attributions/{{target}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/attributions/{{target}}.tsv"
+        f"{RESULTS}/benchmarks/attributions/{{model}}/{{layer}}/{{target}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

@@ -13,7 +13,7 @@ rule sample:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/sample.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/sample.tsv"
+        f"{RESULTS}/benchmarks/sample/{{model}}/{{layer}}.tsv"
     # see control_activations
     priority: 4
     conda:
@@ -50,7 +50,7 @@ rule scaling:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/scaling.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/scaling.tsv"
+        f"{RESULTS}/benchmarks/scaling/{{model}}/{{layer}}.tsv"
     priority: 3
     conda:
         "../envs/numpy.yaml"
@@ -77,7 +77,7 @@ rule components:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/basis/components.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/basis/components.tsv"
+        f"{RESULTS}/benchmarks/components/{{model}}/{{layer}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

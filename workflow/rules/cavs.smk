@@ -10,7 +10,7 @@ rule gram:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/controls/{{control}}/gram.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/controls/{{control}}/gram.tsv"
+        f"{RESULTS}/benchmarks/gram/{{model}}/{{layer}}/{{control}}.tsv"
     priority: 3
     conda:
         "../envs/numpy.yaml"
@@ -38,7 +38,7 @@ rule cavs:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/cavs/{{batch}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/cavs/{{batch}}.tsv"
+        f"{RESULTS}/benchmarks/cavs/{{model}}/{{layer}}/{{batch}}.tsv"
     # a chunk's activations are used up, and removed, before the next are made
     priority: 1
     group:
@@ -76,7 +76,7 @@ rule shuffled:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/shuffled/{{batch}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/shuffled/{{batch}}.tsv"
+        f"{RESULTS}/benchmarks/shuffled/{{model}}/{{layer}}/{{batch}}.tsv"
     priority: 1
     group:
         cav_group

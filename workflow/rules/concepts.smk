@@ -12,7 +12,7 @@ rule controls:
     log:
         f"{RESULTS}/logs/{{model}}/controls/{{control}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/controls/{{control}}.tsv"
+        f"{RESULTS}/benchmarks/controls/{{model}}/{{control}}.tsv"
     priority: 90
     conda:
         "../envs/torch.yaml"
@@ -55,7 +55,7 @@ rule concepts:
     log:
         f"{RESULTS}/logs/{{model}}/concepts/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/concepts/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/concepts/{{model}}/{{chunk}}.tsv"
     priority: 90
     conda:
         "../envs/torch.yaml"

@@ -17,7 +17,7 @@ rule contributions:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.tsv"
+        f"{RESULTS}/benchmarks/contributions/{{model}}/{{layer}}/{{target}}.{{set}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS
@@ -66,7 +66,7 @@ rule contribution_files:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.files.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.files.tsv"
+        f"{RESULTS}/benchmarks/contribution_files/{{model}}/{{layer}}/{{target}}.{{set}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -94,7 +94,7 @@ rule modisco_files:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.modisco.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/contributions/{{target}}.{{set}}.modisco.tsv"
+        f"{RESULTS}/benchmarks/modisco_files/{{model}}/{{layer}}/{{target}}.{{set}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1

@@ -8,7 +8,7 @@ use rule scaling as plain_scaling with:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/plain/scaling.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/plain/scaling.tsv"
+        f"{RESULTS}/benchmarks/plain_scaling/{{model}}/{{layer}}.tsv"
     params:
         plain="--plain",
         code=code_digest("scaling"),
@@ -23,7 +23,7 @@ use rule gram as plain_gram with:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/plain/{{control}}/gram.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/plain/{{control}}/gram.tsv"
+        f"{RESULTS}/benchmarks/plain_gram/{{model}}/{{layer}}/{{control}}.tsv"
 
 
 use rule cavs as plain_cavs with:
@@ -38,7 +38,7 @@ use rule cavs as plain_cavs with:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/plain/cavs/{{batch}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/plain/cavs/{{batch}}.tsv"
+        f"{RESULTS}/benchmarks/plain_cavs/{{model}}/{{layer}}/{{batch}}.tsv"
 
 
 rule methods:
@@ -56,7 +56,7 @@ rule methods:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/methods/{{target}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/methods/{{target}}.tsv"
+        f"{RESULTS}/benchmarks/methods/{{model}}/{{layer}}/{{target}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

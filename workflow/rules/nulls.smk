@@ -14,7 +14,7 @@ rule nulls:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/nulls/{{control}}-{{part}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/nulls/{{control}}-{{part}}.tsv"
+        f"{RESULTS}/benchmarks/nulls/{{model}}/{{layer}}/{{control}}-{{part}}.tsv"
     group:
         null_group
     conda:

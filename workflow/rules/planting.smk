@@ -12,7 +12,7 @@ rule planting:
     log:
         f"{RESULTS}/logs/{{model}}/planting/{{chunk}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/planting/{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/planting/{{model}}/{{chunk}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

@@ -18,7 +18,7 @@ rule preflight:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/preflight.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/preflight.tsv"
+        f"{RESULTS}/benchmarks/preflight/{{model}}/{{layer}}.tsv"
     priority: 100
     conda:
         "../envs/torch.yaml"
@@ -50,7 +50,7 @@ rule preflight_target:
     log:
         f"{RESULTS}/logs/{{model}}/targets/{{target}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/targets/{{target}}.tsv"
+        f"{RESULTS}/benchmarks/preflight_target/{{model}}/{{target}}.tsv"
     priority: 100
     conda:
         "../envs/torch.yaml"
@@ -86,7 +86,7 @@ rule probe:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/probe.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/probe.tsv"
+        f"{RESULTS}/benchmarks/probe/{{model}}/{{layer}}.tsv"
     priority: 100
     conda:
         "../envs/torch.yaml"

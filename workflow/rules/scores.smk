@@ -17,7 +17,7 @@ rule scores:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/scores/{{target}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/scores/{{target}}.tsv"
+        f"{RESULTS}/benchmarks/scores/{{model}}/{{layer}}/{{target}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS

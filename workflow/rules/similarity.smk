@@ -11,7 +11,7 @@ rule similarity:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/similarity.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/similarity.tsv"
+        f"{RESULTS}/benchmarks/similarity/{{model}}/{{layer}}.tsv"
     conda:
         "../envs/numpy.yaml"
     threads: THREADS

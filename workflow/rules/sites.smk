@@ -19,7 +19,7 @@ rule sites:
     log:
         f"{RESULTS}/logs/{{model}}/{{layer}}/sites/{{target}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{model}}/{{layer}}/sites/{{target}}.tsv"
+        f"{RESULTS}/benchmarks/sites/{{model}}/{{layer}}/{{target}}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: THREADS
