@@ -22,6 +22,12 @@ _LIBRARIES = (
 )
 
 
+def source_file(reference: str | None) -> str | None:
+    """Return the file of ``path/to/file.py:name``; None for ``package.module:name`` and others."""
+    source, _, _ = (reference or "").rpartition(":")
+    return source if source.endswith(".py") else None
+
+
 def load_object(reference: str, what: str) -> Any:
     """Return what ``path/to/file.py:name`` or ``package.module:name`` refers to.
 

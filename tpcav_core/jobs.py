@@ -18,6 +18,7 @@ from .contribution_sets import check_contributions
 from .controls import check_control, shared_control, shared_controls
 from .errors import InputError
 from .explained import explained, named_outputs
+from .imports import source_file
 from .model_folders import check_folder, folder_files
 from .names import OWN
 from .null_sets import null_motifs
@@ -91,8 +92,8 @@ class Jobs:
     def model_files(self, model: str) -> list[str]:
         """Return the files a model is made from, those that are paths."""
         entry = self.config["models"][model]
-        named = [entry["factory"], entry["inputs"]]
-        sources = [name.split(":")[0] for name in named if name and ".py:" in name]
+        named = map(source_file, (entry["factory"], entry["inputs"]))
+        sources = [file for file in named if file]
         tracks = [self.config["tracks"][name]["file"] for name in entry["tracks"]]
         kind, _, folder = entry["inputs"].partition(":")
         if kind == "tokenizer" and Path(folder).is_dir():
@@ -109,7 +110,16 @@ class Jobs:
     def output_files(self, model: str) -> list[str]:
         """Return the files of functions that read a model's output."""
         texts = [value for value in self.outputs(model).values() if isinstance(value, str)]
-        return [text.rpartition(":")[0] for text in dict.fromkeys(texts) if ".py:" in text]
+        return [file for file in dict.fromkeys(map(source_file, texts)) if file]
+
+    def target_files(self, target: str) -> dict[str, str]:
+        """Return the files that the regions of a target and its baselines come from, by key."""
+        entry = self.config["targets"][target]
+        if entry["regions"]:
+            named = {"regions": entry["regions"], "baselines.file": entry["baselines"]["file"]}
+            return {key: file for key, file in named.items() if file not in (None, "random")}
+        functions = {key: source_file(entry[key]) for key in ("function", "baseline_function")}
+        return {key: file for key, file in functions.items() if file}
 
     def explained(self, model: str) -> dict[str, tuple[str, str]]:
         """Return targets and outputs of a model by their name in the tables, see `explained`."""
@@ -128,13 +138,9 @@ class Jobs:
             named += [(f"concepts.{name}", file) for file in named_files(definition)]
         for name, definition in self.controls.items():
             named += [(f"controls.sets.{name}", file) for file in named_files(definition)]
-        for target, entry in self.config["targets"].items():
-            if entry["regions"] and entry["regions"] != "random":
-                named.append((f"targets.{target}.regions", entry["regions"]))
-            named.append((f"targets.{target}.baselines.file", entry["baselines"]["file"]))
-            for key in ("function", "baseline_function"):
-                if entry[key] and ".py:" in entry[key]:
-                    named.append((f"targets.{target}.{key}", entry[key].rpartition(":")[0]))
+        for target in self.config["targets"]:
+            own = self.target_files(target)
+            named += [(f"targets.{target}.{key}", file) for key, file in own.items()]
         return {file: place for place, file in named if file}
 
     def check_files(self, made: Iterable[str] = ()) -> None:

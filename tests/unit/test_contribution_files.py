@@ -20,7 +20,7 @@ from tpcav_core.bigwigs import write_bigwig
 from tpcav_core.commands import main
 from tpcav_core.commands.contribution_data import read_contributions, save_contributions
 from tpcav_core.commands.contributions import method_below, read_directions
-from tpcav_core.commands.tables import write_vectors
+from tpcav_core.commands.vector_files import write_vectors
 from tpcav_core.contribution_values import Contributions
 from tpcav_core.directions import consensus
 from tpcav_core.errors import InputError

@@ -14,7 +14,7 @@ from torch import nn
 
 from tpcav_core.attributions import attribute
 from tpcav_core.basis import embed, reconstruct
-from tpcav_core.commands.tables import write_vectors
+from tpcav_core.commands.vector_files import write_vectors
 from tpcav_core.directions import unit
 from tpcav_core.errors import InputError
 from tpcav_core.interchange import (

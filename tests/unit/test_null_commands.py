@@ -21,7 +21,7 @@ from tpcav_core.basis_files import write_components, write_scaling
 from tpcav_core.classifiers import Classifier
 from tpcav_core.commands import main
 from tpcav_core.commands import scores as scores_step
-from tpcav_core.commands.tables import write_vectors
+from tpcav_core.commands.vector_files import write_vectors
 from tpcav_core.directions import consensus
 from tpcav_core.metrics import NAMES
 from tpcav_core.scores import layer_targets, published_score, resampling, score_concept, score_nulls

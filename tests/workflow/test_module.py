@@ -132,6 +132,7 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["add", "."],
         [*who, "commit", "--quiet", "--message", "all"],
         ["tag", "v0.1.0"],
+        ["tag", "vX.Y.Z"],
         ["clone", "--quiet", "--bare", ".", str(folder / clone)],
     ):
         subprocess.run(["git", *command], cwd=work, check=True, capture_output=True)

@@ -1,7 +1,8 @@
 """The command layer: parse paths, call one function, write atomically.
 
-Each module here is one step: ``add_arguments(parser)`` and ``run(arguments)``. A module is
-imported only when its step is asked for, so that a light step starts without torch.
+A module named in `STEPS` is that step: ``add_arguments(parser)`` and ``run(arguments)``; the others
+are what steps share. A step is imported only when it is asked for, so that a light one starts
+without torch.
 """
 
 from __future__ import annotations

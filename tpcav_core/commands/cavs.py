@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from ..classifiers import Classifier, load_libraries
 from ..training import train_variant
-from .tables import write_vectors
 from .variants import add_variant_arguments, variants
+from .vector_files import write_vectors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from ..basis import Scaling
 from ..basis_files import read_scaling
 from ..classifiers import Classifier, load_libraries
 from .gram import standardised
-from .tables import write_vectors
+from .vector_files import write_vectors
 
 log = logging.getLogger("tpcav_core")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..imports import source_file
 from . import annotated, composition, motifs, own, signal
 from .base import Concept
 
@@ -31,6 +32,4 @@ def named_files(definition: Mapping[str, Any]) -> list[str]:
     """Return the files that the definition of a set or control names."""
     values = [definition.get(key) for key in _FILE_KEYS]
     files = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    # a function is named path/to/file.py:function, or package.module:function, which is no file
-    source, _, _ = (definition.get("function") or "").rpartition(":")
-    return [file for file in [*files, source if source.endswith(".py") else None] if file]
+    return [file for file in [*files, source_file(definition.get("function"))] if file]

@@ -21,7 +21,7 @@ from ..tracks import Tracks
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 #: concept ids that mean something else in the results
-RESERVED = frozenset({"controls", "random", "sample", "control_gram"})
+RESERVED = frozenset({"controls", "random"})
 #: the variant of concepts that come in one strength
 ONLY = "all"
 

@@ -132,13 +132,9 @@ def batch_control(wildcards, what, folder="controls"):
 
 
 def target_files(wildcards):
-    """Regions of a target and its baselines, or the files of the functions that yield them."""
-    target = target_options(wildcards)
-    if target["regions"]:
-        files = [target["regions"], target["baselines"]["file"]]
-        return [file for file in files if file not in (None, "random")]
-    functions = [target["function"], target["baseline_function"] or ""]
-    return [name.rpartition(":")[0] for name in functions if ".py:" in name]
+    """The files of a target, see `Jobs.target_files`."""
+    target, _ = EXPLAINED[wildcards.target]
+    return list(JOBS.target_files(target).values())
 
 
 def preflight_call():
