@@ -271,9 +271,26 @@ def test_it_goes_through_a_pass_in_lower_precision(name, kind):
     _lower_precision(model, kind)
     found = attribute(model, "conv", TARGETS, BASELINES, method="deeplift")
     assert found.relative_error() < 0.1
-    # slopes between operands that lower precision hardly tells apart are off, few and of no weight
-    difference = np.abs(found.multipliers - exact.multipliers).mean()
-    assert difference < 0.03 * np.abs(exact.multipliers).mean()
+    difference = np.abs(found.multipliers - exact.multipliers)
+    assert difference.mean() < 0.03 * np.abs(exact.multipliers).mean()
+    # but for few: rounding can take an operand over a kink
+    large = difference > 0.05 * np.abs(exact.multipliers).max()
+    assert large.mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("function", [torch.tanh, torch.exp, functional.gelu])
+def test_slopes_in_lower_precision_are_those_between_the_rounded_operands(function, kind):
+    rng = torch.Generator().manual_seed(4)
+    b = torch.randn(500, generator=rng).to(kind)
+    x = (b + 0.02 * torch.randn(500, generator=rng).to(kind)).requires_grad_()
+    y, _ = rules.rescale(function, x, b)
+    assert y.dtype == kind
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    at, low = x.detach().double(), b.double()
+    apart = at != low
+    exact = (function(at) - function(low))[apart] / (at - low)[apart]
+    torch.testing.assert_close(slope.double()[apart], exact, rtol=0.01, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["transformer", "state space", "max pool", "in place"])

@@ -25,6 +25,8 @@ from torch.nn import functional
 #: results that differ by less than this share of their size, at operands that differ by less than
 #: this, are too close to divide their differences; halfway the derivative is as good
 CLOSE = 1e-3
+#: types in which slopes are not taken: differences of near values would be little but rounding
+_ROUGH = (torch.bfloat16, torch.float16)
 #: a tensor at the target, which carries gradients where it depends on the layer, and the baseline
 Pair = tuple[Tensor, Tensor]
 
@@ -36,12 +38,13 @@ class _Scaled(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, slope: Tensor, y: Tensor) -> Tensor:
         """Return ``y``."""
         ctx.save_for_backward(slope)
+        ctx.kind = x.dtype
         return y.detach()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Return the gradient of ``x``."""
-        return gradients[0] * ctx.saved_tensors[0], None, None
+        return (gradients[0] * ctx.saved_tensors[0]).to(ctx.kind), None, None
 
 
 class _Midpoint(torch.autograd.Function):
@@ -98,15 +101,31 @@ def rescale(
         y, y_b = function(at), function(b)
         if not x.requires_grad:
             return y, y_b
-        change, step = y - y_b, at - b
-        close = step == 0
-        if not kinked:
-            close |= (change.abs() <= CLOSE * (y.abs() + y_b.abs())) & (step.abs() <= CLOSE)
-        slope = change / step
-        if close.any():
-            slope = torch.where(close, _derivative(function, at / 2 + b / 2), slope)
-        slope = slope.nan_to_num(0.0, 0.0, 0.0)  # of masked values, -inf at both
+        values = (at, b, y, y_b)
+        if at.dtype in _ROUGH:
+            at, low = at.float(), b.float()
+            values = (at, low, function(at), function(low))
+        slope = _slope(function, *values, kinked=kinked)
     return scaled(x, slope, y), y_b
+
+
+def _slope(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    b: Tensor,
+    y: Tensor,
+    y_b: Tensor,
+    *,
+    kinked: bool,
+) -> Tensor:
+    change, step = y - y_b, x - b
+    close = step == 0
+    if not kinked:
+        close |= (change.abs() <= CLOSE * (y.abs() + y_b.abs())) & (step.abs() <= CLOSE)
+    slope = change / step
+    if close.any():
+        slope = torch.where(close, _derivative(function, x / 2 + b / 2), slope)
+    return slope.nan_to_num(0.0, 0.0, 0.0)  # of masked values, -inf at both
 
 
 def _derivative(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
