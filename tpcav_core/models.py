@@ -184,8 +184,8 @@ def load_model(spec: ModelSpec) -> nn.Module:
 
     Parameters have ``requires_grad`` False: attributions need gradients with respect to
     activations only, and this saves their memory. Random initial weights (``weights: null``) are
-    the same in every process, so that separate jobs see one network. From here on, products are in
-    full float32, whatever the model's own code sets.
+    the same in every process, so that separate jobs see one network. From here on, products on a
+    GPU are in full float32, whatever the model's own code sets.
 
     Raises:
         InputError: the factory, folder or weights cannot be used; says what to do.

@@ -61,10 +61,13 @@ def null_sizes(n: int, fewest: int) -> list[int]:
 
 
 def study_sizes(config: Mapping[str, Any]) -> list[int]:
-    """Return the sizes of the random nulls of a configuration."""
+    """Return the sizes of the random nulls of a configuration.
+
+    Down to half of ``min_examples``, which the share of test examples may leave of a concept.
+    """
     n = config["examples"]["per_concept"]
     given = [entry.get("min_examples") for entry in config["concepts"].values()]
-    return null_sizes(n, min([n, *(number for number in given if number is not None)]))
+    return null_sizes(n, min([n, *(number // 2 for number in given if number is not None)]))
 
 
 def null_controls(concepts: Sequence[Concept]) -> list[str]:

@@ -24,7 +24,7 @@ from .directions import consensus, replicate_cosine
 from .progress import Progress
 from .seeds import generator
 from .splits import TEST
-from .training import Control, Examples, used_parts
+from .training import Control, Examples, cut_to, used_parts
 
 
 class Pool(NamedTuple):
@@ -125,6 +125,7 @@ def shuffled_labels(
     Returns:
         A row as of `train_nulls`; ``n_concept`` is n, whose random nulls it is compared with.
     """
+    examples = cut_to(examples, control)
     used = np.concatenate([part.rows for part in used_parts(examples, control)])
     z = np.empty((len(examples.z) + len(used), examples.z.shape[1]), np.float32)
     z[: len(examples.z)] = examples.z

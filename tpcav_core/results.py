@@ -133,15 +133,17 @@ def _checks(
 def _warn_of_few_nulls(used: pd.DataFrame, rules: Rules) -> None:
     """Say where nulls are too few for a tenth of concepts, or for one where none is called."""
     for place, group in used[used["null"] == "permuted"].groupby([*PLACE, "variant"]):
-        nulls = int(group["n_nulls"].min())
-        fewest = fewest_callable(len(group), nulls, rules.alpha)
-        if fewest > (max(1, len(group) // 10) if group["used"].any() else 1):
-            log.warning(
-                "%s: %d permuted motifs for %d concepts: q can reach %g only if %d or more of them"
-                " are beyond all nulls; raise statistics.permutations_per_motif or test fewer",
-                " ".join(place),
-                nulls,
-                len(group),
-                rules.alpha,
-                fewest,
-            )
+        for nulls, alike in group.groupby("n_nulls"):
+            fewest = fewest_callable(len(group), nulls, rules.alpha)
+            if fewest > (max(1, len(group) // 10) if alike["used"].any() else 1):
+                log.warning(
+                    "%s: %d permuted motifs for %d of %d concepts: q can reach %g only if %d or"
+                    " more are beyond all nulls; raise statistics.permutations_per_motif or test"
+                    " fewer",
+                    " ".join(place),
+                    nulls,
+                    len(alike),
+                    len(group),
+                    rules.alpha,
+                    fewest,
+                )

@@ -251,17 +251,20 @@ def sample_rows(
         name: what they are of, for the message.
 
     Returns:
-        (k,) distinct rows, ``minimum`` ≤ k ≤ ``sampling.n``.
+        (k,) distinct rows, ``minimum`` / 2 ≤ k ≤ ``sampling.n``.
 
     Raises:
-        InputError: if there are fewer than ``minimum``, or fewer than 2 to train or to test.
+        InputError: if there are fewer than ``minimum``, or the share leaves less than half of that
+            or fewer than 2 to train or to test.
     """
     sides = (np.flatnonzero(folds != TEST), np.flatnonzero(folds == TEST))
     sizes = _with_share(len(sides[0]), len(sides[1]), sampling)
     parts = [rng.permutation(side)[:size] for side, size in zip(sides, sizes, strict=True)]
     rows = rng.permutation(np.concatenate(parts))
     minimum = min(minimum, sampling.n)
-    if len(rows) < minimum or min(sizes) < 2:
+    n_test = test_size(sampling.n, sampling.test_fraction)
+    there = min(len(sides[0]), sampling.n - n_test) + min(len(sides[1]), n_test)
+    if there < minimum or 2 * len(rows) < minimum or min(sizes) < 2:
         raise InputError(
             f"{name}: {len(rows)} examples can be used ({sizes[0]} to train and {sizes[1]} to test,"
             f" of {len(sides[0])} and {len(sides[1])} available), expected {minimum}, 2 or more of"

@@ -57,9 +57,9 @@ def sensitivity_table(cavs: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFra
 
     ``f1_auc`` is the area under F1 over planted copies (trapezoid) divided by the range of copies;
     with one count, its F1. ``expected`` is the value there of the line ``line_slope`` ·
-    information_content_gc + ``line_intercept``, fitted to all concepts of a (model, layer), and
-    ``sensitivity`` = f1_auc − expected. There is no line for fewer than three concepts or where
-    their information contents are equal: then these are NaN.
+    information_content_gc + ``line_intercept``, fitted to the concepts of a (model, layer) with the
+    same ``copies``, and ``sensitivity`` = f1_auc − expected. There is no line for fewer than three
+    of them or where their information contents are equal: then these are NaN.
 
     Args:
         cavs: one row per (model, layer, concept, variant, replicate): ``test_f1`` and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -143,21 +144,49 @@ def permute_columns(motif: Motif, rng: np.random.Generator) -> Motif:
     return Motif(motif.label, tuple(_permuted(motif.label, pwm, rng) for pwm in motif.pwms))
 
 
-def permutations(motif: Motif, most: int) -> int:
-    """Return how many different motifs `permute_columns` can return, or ``most`` if more."""
-    return min(most, math.prod(_permutations(pwm.round(_DECIMALS), most) for pwm in motif.pwms))
+def permutations(motif: Motif, most: int, *, both_strands: bool) -> int:
+    """Return how many motifs `permute_columns` can return that differ, or ``most`` if more.
+
+    Args:
+        motif: whose columns are permuted.
+        most: as far as is counted.
+        both_strands: whether a motif and its reverse complement are the same.
+    """
+    counts = [_permutations(pwm.round(_DECIMALS), most, both_strands) for pwm in motif.pwms]
+    return min(most, math.prod(counts))
 
 
-def _permutations(rounded: np.ndarray, most: int) -> int:
+def looks(motif: Motif, *, both_strands: bool) -> bytes:
+    """Return bytes that are the same for motifs that `permutations` counts as one."""
+    return b"|".join(_look(pwm.round(_DECIMALS), both_strands) for pwm in motif.pwms)
+
+
+def _permutations(rounded: np.ndarray, most: int, both_strands: bool) -> int:
     # orders of k different positions are a part of all, and quickly counted
-    if math.factorial(len({row.tobytes() for row in rounded})) - 2 >= most:
+    enough = 2 * (most + 1)
+    if math.factorial(len({row.tobytes() for row in rounded})) >= enough:
         return most
-    return min(most, _orders(rounded) - len(_avoided(rounded)))
+    orders, own = _orders(rounded), len(_avoided(rounded))
+    if orders >= enough or not both_strands:
+        return min(most, orders - own)
+    rows, repeats = np.unique(rounded, axis=0, return_counts=True)
+    found = {_look(rows[list(order)], both_strands) for order in _arranged(repeats.tolist())}
+    return min(most, len(found) - 1)
 
 
-def looks(motif: Motif) -> bytes:
-    """Return bytes that are the same for motifs whose PWMs are the same, last digits aside."""
-    return b"|".join(pwm.round(_DECIMALS).tobytes() for pwm in motif.pwms)
+def _look(rounded: np.ndarray, both_strands: bool) -> bytes:
+    own = rounded.tobytes()
+    return min(own, rounded[::-1, ::-1].tobytes()) if both_strands else own
+
+
+def _arranged(counts: list[int]) -> Iterator[tuple[int, ...]]:
+    """Yield every order of things of which there are ``counts`` of each kind."""
+    if not any(counts):
+        yield ()
+    for kind, number in enumerate(counts):
+        if number:
+            left = [*counts[:kind], number - 1, *counts[kind + 1 :]]
+            yield from ((kind, *rest) for rest in _arranged(left))
 
 
 def _permuted(label: str, pwm: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -90,7 +90,7 @@ def train_variant(
     Raises:
         InputError: if a fold or the test part has too few examples of either class.
     """
-    examples = _cut(examples, control)
+    examples = cut_to(examples, control)
     n, d = examples.z.shape
     problems = _by_features if is_primal(n, d, classifier.norm) else _by_inner_products
     fits = []
@@ -169,7 +169,7 @@ def _by_inner_products(examples: Examples, control: Control) -> Iterator[tuple[P
         yield part, Dual(np.block([[own, side], [side.T, theirs]]))
 
 
-def _cut(examples: Examples, control: Control) -> Examples:
+def cut_to(examples: Examples, control: Control) -> Examples:
     """Leave out examples of a concept that has more to train or to test than its control.
 
     Examples are in random order, the first are taken.

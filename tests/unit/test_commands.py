@@ -28,6 +28,7 @@ from tpcav_core.classifiers import GRIDS, Classifier
 from tpcav_core.commands import STEPS, main
 from tpcav_core.commands.data import load_genome
 from tpcav_core.commands.gram import read_gram
+from tpcav_core.commands.show import sanity
 from tpcav_core.errors import InputError
 from tpcav_core.splits import TEST
 
@@ -809,6 +810,15 @@ def test_show_has_what_decides_where_that_is_not_the_effect(done, tmp_path, caps
     sizes = [abs(float(row.split()[column])) for row in rows if len(row.split()) > column]
     assert len(sizes) > 1
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_sanity_check_that_failed_is_shown_with_its_variant_if_the_table_has_one():
+    row = {"model": "m", "layer": "l", "check": "shuffled labels", "verdict": "used"}
+    row |= {"null": "random", "n_called": 2, "n_tests": 9, "passed": False}
+    for extra, words in (({"variant": "8"}, "used 8 (random"), ({}, "used  (random")):
+        text = sanity(pd.DataFrame([{**row, **extra}]))
+        assert "0 of 1 came out empty" in text
+        assert f"shuffled labels, {words} null): 2 of 9 called" in text
 
 
 def test_show_ends_quietly_when_nobody_reads_on(done):

@@ -240,6 +240,7 @@ LINES = {
     "cummax": lambda y: y.cummax(1).values,
     "fmod": lambda y: y.fmod(1.5),
     "round": lambda y: y + y.round(),
+    "addcmul_": lambda y: y.clone().addcmul_(y, y),
     "addmm": lambda y: torch.addmm(y[0], y[0], y[0].mT @ y[0]) + y,
 }
 

@@ -15,7 +15,7 @@ from tpcav_core.names import null_of
 from tpcav_core.planting import MotifPair
 from tpcav_core.sources.base import Setting, file_safe_ids
 from tpcav_core.sources.motifs import MotifConcept
-from tpcav_core.sources.null_motifs import null_motif, permutations
+from tpcav_core.sources.null_motifs import _made, null_motif, permutations
 
 N = 40
 
@@ -265,29 +265,50 @@ def test_a_prefix_that_completes_the_id_of_a_null_does_not_make_one():
     assert null_of(identity) is None
 
 
-#: motifs and how many orders of their columns are neither their own nor its reverse complement
+#: motifs and how many orders of their columns are neither their own nor its reverse complement;
+#: and how many of them there are if an order and its reverse complement are one
 COUNTED = {
-    "one base": ([0] * 6, 0),
-    "one column": ([1], 0),
-    "CG": ([1, 2], 1),
-    "TATA": ([3, 0, 3, 0], 5),
-    "AAAAT": ([0, 0, 0, 0, 3], 4),
-    "GATA": ([2, 0, 3, 0], 11),
-    "GATAAG": ([2, 0, 3, 0, 0, 2], 59),
+    "one base": ([0] * 6, 0, 0),
+    "one column": ([1], 0, 0),
+    "CG": ([1, 2], 1, 1),
+    "TATA": ([3, 0, 3, 0], 5, 4),
+    "AAAAT": ([0, 0, 0, 0, 3], 4, 4),
+    "GATA": ([2, 0, 3, 0], 11, 11),
+    "GATAAG": ([2, 0, 3, 0, 0, 2], 59, 59),
+    "CACGTG": ([1, 0, 1, 2, 3, 2], 179, 101),
 }
 
 
+def turned(order):
+    """The reverse complement of an order of bases."""
+    return tuple(3 - base for base in reversed(order))
+
+
+@pytest.mark.parametrize("both_strands", [False, True])
 @pytest.mark.parametrize("name", COUNTED)
-def test_no_permutation_is_made_twice_and_all_there_are(name):
-    order, expected = COUNTED[name]
-    assert permutations(concept(sharp(order)), 1000) == expected
-    own = {tuple(order), tuple(3 - base for base in reversed(order))}
-    orders = set(itertools.permutations(order)) - own
-    assert len(orders) == expected
-    made = [
-        null_motif(concept(sharp(order)), number).permutation(seed=3) for number in range(expected)
-    ]
-    assert {tuple(one.pwms[0].argmax(axis=1).tolist()) for one in made} == orders
+def test_no_permutation_is_made_twice_and_all_there_are(name, both_strands):
+    order, *counts = COUNTED[name]
+    expected = counts[both_strands]
+    one = concept(sharp(order), both_strands=both_strands)
+    assert permutations(one, 1000) == expected
+    orders = set(itertools.permutations(order)) - {tuple(order), turned(order)}
+    made = [null_motif(one, number).permutation(seed=3) for number in range(expected)]
+    found = [tuple(motif.pwms[0].argmax(axis=1).tolist()) for motif in made]
+    assert set(found) <= orders
+    if both_strands:
+        found = [min(order, turned(order)) for order in found]
+        orders = {min(order, turned(order)) for order in orders}
+    assert len(set(found)) == len(found)
+    assert set(found) == orders
+
+
+def test_a_permutation_does_not_depend_on_which_were_made_before():
+    one = concept(SECOND)
+    first = [null_motif(one, number).permutation(seed=8).pwms[0] for number in (7, 2, 9, 0)]
+    _made.cache_clear()
+    for pwm, number in zip(first, (7, 2, 9, 0), strict=True):
+        np.testing.assert_array_equal(null_motif(one, number).permutation(seed=8).pwms[0], pwm)
+        _made.cache_clear()
 
 
 @pytest.mark.parametrize("most", [1, 4, 59, 60])

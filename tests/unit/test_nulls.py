@@ -375,11 +375,11 @@ def test_shuffled_sets_are_mixed_of_as_many_examples_as_the_cavs_have(monkeypatc
     monkeypatch.setattr(nulls, "cut", spy)
     row = shuffled_labels(concept, control, seed=1, name="c")
     ((total, parts),) = seen
-    # of the large replicate as many as the concept has: else hardly any would be of the concept
-    assert total == 60 + 60 + 60 + 45
-    shares = [(part < 60).mean() for part in parts]
-    assert all(share == pytest.approx(60 / total, abs=0.04) for share in shares)
-    assert row["n_concept"] == 60
+    # of each as many as the smallest has, as for CAVs: else hardly any would be of the concept
+    assert total == 4 * 45
+    shares = [(part < 45).mean() for part in parts]
+    assert all(share == pytest.approx(1 / 4, abs=0.04) for share in shares)
+    assert row["n_concept"] == 45
 
 
 def test_a_streamed_control_whose_batches_are_overwritten_is_shuffled_alike():

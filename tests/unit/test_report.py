@@ -213,8 +213,9 @@ def test_sanity_checks_and_nulls_in_words():
     said = dict(words.sure({}, tables))
     assert said["Sanity checks"].endswith("checks came out empty, as they should.")
     assert said["Resolution"] == (
-        "The smallest p-value that these nulls can give is 0.016 to 0.025. With 3 concepts tested"
-        " at once, q ≤ 0.05 can be reached only if 2 or more are beyond all nulls."
+        "The smallest p-value that these nulls can give is 0.016 to 0.025. Where there are 39"
+        " nulls, and with 3 concepts tested at once, q ≤ 0.05 can be reached only if 2 or more are"
+        " beyond all nulls."
     )
     nulls = pd.DataFrame({"null": ["permuted", "random"], "n_nulls": [100, 20]})
     nulls["smallest_p"] = 1 / (1 + nulls["n_nulls"])
@@ -224,8 +225,8 @@ def test_sanity_checks_and_nulls_in_words():
         if name == "Resolution"
     ]
     assert text.endswith(
-        "With 100 concepts tested at once, q ≤ 0.05 can be reached only if 20 or more are beyond"
-        " all nulls."
+        "nulls, and with 100 concepts tested at once, q ≤ 0.05 can be reached only if 20 or more"
+        " are beyond all nulls."
     )
     asked = dict(words.asked({}, CATALOGUE, tables))
     assert asked["Compared with"].startswith("60 motifs with permuted columns and 39 random sets")
@@ -439,15 +440,17 @@ def test_costs_are_of_steps_whatever_model_and_layer(tmp_path):
         ("cavs/m/l/a.tsv", 2, 30),
         ("cavs/m.randomised/l/b.tsv", 3, "-"),
         ("sample/m/l.tsv", 4, 5),
+        ("m/l/basis/sample.tsv", 4, 5),
+        ("m.randomised/controls/random.tsv", 4, 5),
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(seconds, memory))
-    found = {row["step"]: row for row in step_costs(tmp_path)}
+    found = {row["step"]: row for row in step_costs(tmp_path, ["m"])}
     assert set(found) == {"summary", "cavs", "sample"}
     cavs = found["cavs"]
     assert (cavs["jobs"], cavs["seconds"], cavs["peak memory, MB"]) == (2, 5, 30)
-    assert step_costs(tmp_path / "none") == []
+    assert step_costs(tmp_path / "none", []) == []
 
 
 def test_input_files_have_a_digest(tmp_path):

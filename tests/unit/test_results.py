@@ -448,8 +448,18 @@ def test_too_few_permuted_motifs_are_told(caplog):
         Study().add(permuted=20).tables()
     (record,) = caplog.records
     message = record.getMessage()
-    assert "m l t 4: 20 permuted motifs for 2 concepts" in message
+    assert "m l t 4: 20 permuted motifs for 2 of 2 concepts" in message
     assert "only if 2 or more" in message
+
+
+def test_only_concepts_with_few_nulls_are_told_of(caplog):
+    place = dict.fromkeys(PLACE, "x") | {"variant": "4", "null": "permuted"}
+    many = [{**place, "n_nulls": 600, "used": number < 5} for number in range(30)]
+    one = {**place, "n_nulls": 20, "used": False}
+    with caplog.at_level(logging.WARNING, "tpcav_core"):
+        results._warn_of_few_nulls(pd.DataFrame([*many, one]), Rules())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("x x x 4: 20 permuted motifs for 1 of 31 concepts")
 
 
 @pytest.mark.parametrize("called", [True, False])

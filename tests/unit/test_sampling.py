@@ -305,14 +305,17 @@ def test_fewer_rows_will_do_down_to_a_minimum(train, test, expected):
     rows = sample_rows(folds, sampling, rng, minimum=10, name="x")
     # what is lacking on one side is left out on the other, so that the share stays
     assert ((folds[rows] != TEST).sum(), (folds[rows] == TEST).sum()) == expected
+    # as many as there are will do, as long as the share leaves half of them
     n = sum(expected)
+    most = min(min(train, 45) + min(test, 15), 2 * n)
+    assert len(sample_rows(folds, sampling, rng, minimum=most, name="x")) == n
     if n == sampling.n:
         return
     with pytest.raises(InputError) as caught:
-        sample_rows(folds, sampling, rng, minimum=n + 1, name="concept 'x'")
+        sample_rows(folds, sampling, rng, minimum=most + 1, name="concept 'x'")
     assert str(caught.value).startswith(
         f"concept 'x': {n} examples can be used ({expected[0]} to train and {expected[1]} to test,"
-        f" of {train} and {test} available), expected {n + 1}, 2 or more of either; lower min_ex"
+        f" of {train} and {test} available), expected {most + 1}, 2 or more of either; lower min_ex"
     )
 
 

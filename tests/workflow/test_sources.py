@@ -87,7 +87,7 @@ NULLS = {
     "own": [
         (f"random {control}", size, 20)
         for control in ("random", "negatives", "generated_control")
-        for size in (60, 40)
+        for size in (60, 30, 20)
     ],
     "tokens": [("random sentences", 80, 20)],
 }

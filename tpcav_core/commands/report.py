@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
             configuration=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
             versions=versions(),
             files=file_facts(json.loads(arguments.inputs)),
-            costs=step_costs(Path(benchmarks)) if benchmarks else [],
+            costs=step_costs(Path(benchmarks), config.get("models", {})) if benchmarks else [],
         )
     )
     page = render(content).encode()

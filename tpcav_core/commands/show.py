@@ -88,6 +88,8 @@ def render(verdicts: pd.DataFrame, top: int) -> str:
 def sanity(checks: pd.DataFrame) -> str:
     """Return a line on the sanity checks, and one for each that failed."""
     passed = checks["passed"].astype(bool)
+    # tables of an older run lack the column
+    checks = checks.assign(variant=checks.get("variant", ""))
     lines = [f"sanity checks: {passed.sum()} of {len(checks)} came out empty"]
     lines += [
         f"  not empty: {row.model}, layer {row.layer}, {row.check}, {row.verdict}"

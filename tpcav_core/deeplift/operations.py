@@ -193,7 +193,10 @@ _WITHOUT = _names(
     " __floordiv__ __rfloordiv__"
 )
 #: the same, but linear where a single operand changes
-_PRODUCTS_WITHOUT = _names("addcmul addmm addbmm baddbmm addmv dot inner outer mv tensordot kron")
+_PRODUCTS_WITHOUT = [
+    *_with_in_place("addcmul addmm addbmm baddbmm addmv"),
+    *_names("dot inner outer mv tensordot kron"),
+]
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_WITHOUT, _none),
     **dict.fromkeys(_PRODUCTS_WITHOUT, _linear_at_most),

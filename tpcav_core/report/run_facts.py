@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..twins import twin_of
 
 #: packages whose version numbers matter for results
 PACKAGES = ("torch", "captum", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "snakemake")
@@ -40,15 +41,19 @@ def file_facts(files: Mapping[str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def step_costs(folder: Path) -> list[dict[str, Any]]:
+def step_costs(folder: Path, models: Iterable[str]) -> list[dict[str, Any]]:
     """Return jobs, seconds and memory of each rule from Snakemake's benchmark files.
 
     Args:
         folder: with files ``rule.tsv`` or ``rule/….tsv``.
+        models: whose names older versions gave to folders there, which are left out.
     """
+    models = set(models)
     steps: dict[str, list[dict[str, float]]] = {}
     for path in sorted(folder.rglob("*.tsv")) if folder.is_dir() else []:
         step = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        if step in models or twin_of(step) in models:
+            continue
         steps.setdefault(step, []).extend(_read(path))
     rows: list[dict[str, Any]] = [
         {

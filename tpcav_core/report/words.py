@@ -208,12 +208,13 @@ def _resolution(tables: Tables, alpha: float) -> str:
     if not len(deciding):
         return text
     tests = int(verdicts.groupby([*PLACE, "variant"], sort=False)["concept"].nunique().max())
-    fewest = fewest_callable(tests, int(deciding.min()), alpha)
+    nulls_at_least = int(deciding.min())
+    fewest = fewest_callable(tests, nulls_at_least, alpha)
     if fewest <= 1:
         return text
     return (
-        f"{text} With {_count(tests, 'concept')} tested at once, q ≤ {alpha:g} can be reached only"
-        f" if {fewest} or more are beyond all nulls."
+        f"{text} Where there are {nulls_at_least} nulls, and with {_count(tests, 'concept')} tested"
+        f" at once, q ≤ {alpha:g} can be reached only if {fewest} or more are beyond all nulls."
     )
 
 
@@ -235,11 +236,13 @@ def _sanity(tables: Tables) -> str:
     if table is None or not len(table):
         return "Not run (sanity_checks: true runs them: permuted weights and shuffled labels)."
     passed = table["passed"].astype(bool)
+    # tables of an older run lack the column
+    with_variant = table.assign(variant=table.get("variant", ""))
     text = f"{int(passed.sum())} of {len(table)} checks came out empty, as they should"
     failed = [
-        f"{row.model}, layer {row.layer}, {row.check}, {row.verdict}: {row.n_called} of"
-        f" {row.n_tests} called"
-        for row in table[~passed].itertuples()
+        f"{row.model}, layer {row.layer}, {row.check}, {row.verdict} {row.variant}:"
+        f" {row.n_called} of {row.n_tests} called"
+        for row in with_variant[~passed].itertuples()
     ]
     return text + (f". Not empty: {'; '.join(failed)}." if failed else ".")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from .. import shuffling
@@ -39,14 +40,24 @@ class NullMotif(MotifConcept):
 
     def permutation(self, seed: int) -> Motif | MotifPair:
         """Return what is planted: another motif for each number, see `permutations`."""
-        seen: set[tuple[bytes, ...]] = set()
-        for number in range(self.number + 1):
+        made = _made(seed, self.of, self._look(self.motif), self.both_strands)
+        for number in range(len(made), self.number + 1):
             rng = generator(seed, "nulls", self.of, number)
             found = permuted_motif(self.motif, rng)
-            while (look := tuple(map(shuffling.looks, parts(found)))) in seen:
+            while (look := self._look(found)) in made:
                 found = permuted_motif(self.motif, rng)
-            seen.add(look)
-        return found
+            made[look] = found
+        return list(made.values())[self.number]
+
+    def _look(self, motif: Motif | MotifPair) -> bytes:
+        strands = self.both_strands and isinstance(motif, Motif)
+        return b" ".join(shuffling.looks(part, both_strands=strands) for part in parts(motif))
+
+
+@lru_cache(maxsize=64)
+def _made(seed: int, of: str, look: bytes, both_strands: bool) -> dict[bytes, Motif | MotifPair]:
+    """Return the permutations of a motif that this process made so far, in their order."""
+    return {}
 
 
 def null_motif(concept: MotifConcept, number: int) -> NullMotif:
@@ -62,9 +73,14 @@ def null_motif(concept: MotifConcept, number: int) -> NullMotif:
 def permutations(concept: MotifConcept, most: int) -> int:
     """Return how many different permutations a concept's motif has, or ``most`` if more.
 
-    None if it is one base repeated.
+    None if it is one base repeated. Planted on both strands, an order and its reverse complement
+    are one.
     """
-    counts = [shuffling.permutations(part, most) for part in parts(concept.motif)]
+    # a pair's parts have their strands relative to each other
+    strands = concept.both_strands and isinstance(concept.motif, Motif)
+    counts = [
+        shuffling.permutations(part, most, both_strands=strands) for part in parts(concept.motif)
+    ]
     return min(most, math.prod(counts))
 
 

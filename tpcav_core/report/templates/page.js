@@ -184,6 +184,9 @@ window.addEventListener("beforeprint", () => { [...drawers.keys()].forEach((host
 window.addEventListener("afterprint", () => themed(current()));
 const narrow = window.matchMedia("(max-width: 760px)");
 narrow.addEventListener("change", () => redraw());
+// labels have room for a width
+let resized = 0;
+window.addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => redraw("chart-verdict", "chart-regression"), 200); });
 
 fill(byId("place"), CONTENT.places.map((one, i) => [i, one.name]));
 // the first place with the most concepts is shown first
