@@ -12,7 +12,7 @@ import pytest
 LIGHT = [
     *("catalogue", "cavs", "components", "concepts", "figures", "genome", "gram", "methods"),
     *("nulls", "profile", "report", "scaling", "scores", "show", "shuffled", "similarity"),
-    *("summary", "summary_files", "tables", "variants"),
+    *("summary", "summary_files", "variants", "vector_files"),
 ]
 
 

@@ -100,6 +100,5 @@ def test_the_page_describes_every_column_of_cavs(finished):
         for name in columns
         if not (name in exact or name.startswith((*prefixes, "n_concept_", "n_control_")))
     ]
-    # resamplings that intervals of motif sensitivity are made of, of no use elsewhere
-    assert unknown == ["f1_draws"]
+    assert unknown == []
     assert exact - {"_train", "_test", "_low", "_high"} <= set(columns)

@@ -164,7 +164,7 @@ def test_several_concepts_a_job_give_the_same_bytes(finished, copy):
 
 
 def test_a_cav_job_says_which_memory_it_needs_and_needs_no_more(finished):
-    jobs = sorted((finished.folder / "out/benchmarks").glob("*/*/cavs/*.tsv"))
+    jobs = sorted((finished.folder / "out/benchmarks/cavs").glob("*/*/*.tsv"))
     # five, one and one concepts; permuted motifs of two, one and one chunks
     assert len(jobs) == 11
     for path in jobs:
