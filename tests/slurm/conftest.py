@@ -73,7 +73,8 @@ class Slurm:
         """Return all submissions (of a rule or group), ended ones as well."""
         answer = self.call("scontrol", "show", "job", "--details", "--oneliner").stdout
         found = [_job(line) for line in answer.splitlines() if line.startswith("JobId=")]
-        return [job for job in found if rule is None or job.of(rule)]
+        own = [job for job in found if job.name != "settled"]  # of start.sh
+        return [job for job in own if rule is None or job.of(rule)]
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Slurm."""

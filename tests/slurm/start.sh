@@ -32,8 +32,15 @@ ln -s "$run/gres.conf" /etc/slurm/gres.conf
 slurmctld -c
 for node in n1 n2; do slurmd -N "$node"; done
 for _ in $(seq 1 60); do
-  [ "$(sinfo -h -o %T -p cpu 2>/dev/null | sort -u)" = idle ] && exit 0
+  [ "$(sinfo -h -o %T -p cpu 2>/dev/null | sort -u)" = idle ] && break
   sleep 0.5
 done
-echo "nodes are not idle after 30 s: $(sinfo -N 2>&1 | tr '\n' ';')" >&2
-exit 1
+# idle is not settled: a node that is still registering can remove the script of its first job
+for node in n1 n2; do
+  for _ in $(seq 1 5); do
+    timeout 20 sbatch --wait --quiet --job-name=settled --nodelist="$node" --output=/dev/null \
+      --chdir=/ --wrap=true && continue 2
+  done
+  echo "$node runs no job: $(sinfo -N 2>&1 | tr '\n' ';')" >&2
+  exit 1
+done
