@@ -72,9 +72,10 @@ class Slurm:
     def jobs(self, rule: str | None = None) -> list[Job]:
         """Return all submissions (of a rule or group), ended ones as well."""
         answer = self.call("scontrol", "show", "job", "--details", "--oneliner").stdout
-        found = [_job(line) for line in answer.splitlines() if line.startswith("JobId=")]
-        own = [job for job in found if job.name != "settled"]  # of start.sh
-        return [job for job in own if rule is None or job.of(rule)]
+        lines = [line for line in answer.splitlines() if line.startswith("JobId=")]
+        # but for those of start.sh
+        found = [_job(line) for line in lines if " JobName=settled " not in line]
+        return [job for job in found if rule is None or job.of(rule)]
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Slurm."""
