@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from .metrics import NAMES
 
 #: what a table of concepts, and one of scores, has its rows for
 LAYER = ["model", "layer"]
 PLACE = [*LAYER, "target"]
 _CONCEPT = ["concept", "label", "source", "variant"]
+
+
+def deciding_statistic(rows: pd.DataFrame) -> str:
+    """Return what decides on use in rows of scores or verdicts: ``effect`` or ``derivative``."""
+    # tables of an older run lack the column
+    known = len(rows) > 0 and "statistic" in rows
+    return str(rows["statistic"].iloc[0]) if known else "effect"
 
 
 def _compared(statistic: str) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..display import one_line
 from ..errors import InputError
-from ..table_columns import PLACE
+from ..table_columns import PLACE, deciding_statistic
 
 _LONGEST_LABEL = 32
 
@@ -50,9 +50,7 @@ def render(verdicts: pd.DataFrame, top: int) -> str:
 
     Each concept is shown once, at the variant where that is largest.
     """
-    # tables of an older run lack the column
-    known = len(verdicts) and "statistic" in verdicts
-    statistic = verdicts["statistic"].iloc[0] if known else "effect"
+    statistic = deciding_statistic(verdicts)
     order = verdicts[statistic].abs().sort_values(ascending=False, kind="stable").index
     table = verdicts.loc[order].drop_duplicates(["model", "layer", "target", "concept"])
     untrained = table["called_with_permuted_weights"] == True  # noqa: E712  # may be NA

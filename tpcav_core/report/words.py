@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..display import one_line
 from ..significance import fewest_callable
-from ..table_columns import LAYER, PLACE
+from ..table_columns import LAYER, PLACE, deciding_statistic
 from ..verdicts import Rules
 
 Tables = Mapping[str, pd.DataFrame]
@@ -110,7 +110,7 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
     encoded = rows.loc[rows["encoded"].fillna(value=False).astype(bool), "concept"].nunique()
     where = f"layer {place['layer']} of {place['model']}"
     start = f"Of {_count(n, 'concept')}, {where} encodes {encoded or 'none'}"
-    statistic = _statistic(rows)
+    statistic = deciding_statistic(rows)
     order = used[statistic].abs().sort_values(ascending=False, kind="stable").index
     called = used.loc[order].drop_duplicates("concept")
     if not len(called):
@@ -131,7 +131,7 @@ def verdict(rows: pd.DataFrame, place: Mapping[str, str]) -> str:
 def _why_nothing(rows: pd.DataFrame) -> str:
     if "null" in rows and (rows["null"] == "none").all():
         return "There were no nulls to compare with."
-    statistic = _statistic(rows)
+    statistic = deciding_statistic(rows)
     smallest = rows[f"{statistic}_q"].min()
     if pd.isna(smallest):
         return ""
@@ -142,12 +142,6 @@ def _why_nothing(rows: pd.DataFrame) -> str:
         f"The largest {statistic} is that of {label} ({largest[statistic]:+.3g}), the"
         f" smallest q-value of {article} {statistic} {smallest:.2g}."
     )
-
-
-def _statistic(rows: pd.DataFrame) -> str:
-    """Return what decides on use: ``effect`` or ``derivative``."""
-    # tables of an older run lack the column
-    return str(rows["statistic"].iloc[0]) if "statistic" in rows else "effect"
 
 
 def alpha(config: Mapping[str, Any]) -> float:

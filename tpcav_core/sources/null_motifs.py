@@ -50,8 +50,8 @@ class NullMotif(MotifConcept):
         return list(made.values())[self.number]
 
     def _look(self, motif: Motif | MotifPair) -> bytes:
-        strands = self.both_strands and isinstance(motif, Motif)
-        return b" ".join(shuffling.looks(part, both_strands=strands) for part in parts(motif))
+        turned = _is_also_turned(self)
+        return b" ".join(shuffling.looks(part, both_strands=turned) for part in parts(motif))
 
 
 @lru_cache(maxsize=64)
@@ -76,12 +76,17 @@ def permutations(concept: MotifConcept, most: int) -> int:
     None if it is one base repeated. Planted on both strands, an order and its reverse complement
     are one.
     """
-    # a pair's parts have their strands relative to each other
-    strands = concept.both_strands and isinstance(concept.motif, Motif)
+    turned = _is_also_turned(concept)
     counts = [
-        shuffling.permutations(part, most, both_strands=strands) for part in parts(concept.motif)
+        shuffling.permutations(part, most, both_strands=turned) for part in parts(concept.motif)
     ]
     return min(most, math.prod(counts))
+
+
+def _is_also_turned(concept: MotifConcept) -> bool:
+    """Return whether a motif and its reverse complement are the same planting."""
+    # a pair's parts have their strands relative to each other
+    return concept.both_strands and isinstance(concept.motif, Motif)
 
 
 def _fields(concept: MotifConcept) -> dict[str, Any]:
